@@ -1,0 +1,65 @@
+"""What this machine is, for the record of a run and for `fastgan.info`."""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+from fastgan.base.errors import BadInput
+
+PACKAGES = ("torch", "triton", "numba", "numpy", "soundfile", "soxr", "safetensors", "pybind11")
+
+
+def describe() -> dict[str, str]:
+    """Processor, system, threads, devices and versions, as plain strings by name."""
+    facts = {
+        "processor": _processor(),
+        "cores": f"{os.cpu_count()} ({torch.get_num_threads()} threads used)",
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "python": platform.python_version(),
+    }
+    for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        card = torch.cuda.get_device_properties(number)
+        facts[f"cuda:{number}"] = f"{card.name}, {card.total_memory / 2**30:.0f} GiB, sm_{card.major}{card.minor}"
+    for package in PACKAGES:
+        try:
+            facts[package] = version(package)
+        except PackageNotFoundError:
+            facts[package] = "not installed"
+    return facts
+
+
+def choose_device(name: str) -> torch.device:
+    """The device that a name stands for; "auto" is the first CUDA device, or the processor where there is none.
+
+    Raises:
+        BadInput: the name means nothing to torch, or the device is not here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise BadInput(f"no device {name!r}: use auto, cpu, cuda or cuda:1") from error
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= count:
+            raise BadInput(
+                f"no device {name!r} here: torch {torch.__version__} sees {count} CUDA devices; use --device cpu"
+            )
+    elif device.type != "cpu":
+        raise BadInput(f"device {name!r} is not supported; use auto, cpu, cuda or cuda:1")
+    return device
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

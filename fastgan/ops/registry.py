@@ -1,0 +1,165 @@
+"""Choosing who computes: a table of backends, each of which can say no in words."""
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor
+
+VARIABLE = "FASTGAN_BACKEND"  # what "auto" means when it is set
+
+_PLAIN = (Tensor, torch.nn.Parameter, type(None))
+_log = logging.getLogger(__name__)
+_logged: set[str] = set()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """The sizes, dtype and device that a backend is asked to handle.
+
+    Attributes:
+        steps: time steps T; for packed input the longest sequence.
+        batch: sequences B.
+        inputs: values per step that come in.
+        hidden: cells H.
+        projection: values per step that come out when they are projected, 0 when they are not.
+        dtype: of every tensor.
+        device: its kind, such as "cpu" or "cuda".
+        packed: whether sequences have different lengths.
+        setting: what surrounds the call and asks for plain torch operations (a trace, a transform, autocast), or None.
+    """
+
+    steps: int
+    batch: int
+    inputs: int
+    hidden: int
+    projection: int
+    dtype: torch.dtype
+    device: str
+    packed: bool = False
+    setting: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One implementation of an op.
+
+    Attributes:
+        name: what users write in `backend=`.
+        why_not: gives None when this backend can run a problem, else all its reasons in words.
+        why_not_here: the same for this machine alone, whatever the problem.
+        forward: computes; its arguments are those of the op's reference.
+        backward: computes gradients from what any backend's `forward` saved.
+    """
+
+    name: str
+    why_not: Callable[[Problem], str | None]
+    why_not_here: Callable[[], str | None]
+    forward: Callable[..., Any]
+    backward: Callable[..., Any]
+
+
+def absent(name: str, reason: str) -> Backend:
+    """A row for a backend that is known by name and never runs."""
+
+    def run(*_: object, **__: object) -> NoReturn:
+        raise AssertionError(f"backend {name!r} was chosen although it is absent")
+
+    return Backend(name, lambda _: reason, lambda: reason, run, run)
+
+
+def choose(backends: Sequence[Backend], problem: Problem, name: str = "auto") -> Backend:
+    """The backend to run a problem with.
+
+    Args:
+        backends: the table, fastest first.
+        problem: what is to be computed.
+        name: one of the table, or "auto" for the first that can; the environment variable FASTGAN_BACKEND, when
+            set, is what "auto" stands for.
+
+    Returns:
+        A row of the table that can run the problem.
+
+    Raises:
+        ValueError: no backend has this name; lists those there are.
+        RuntimeError: the named backend cannot run this, or none can; gives every reason.
+    """
+    source, way_out = f"backend={name!r}", "use backend='auto'"
+    if name == "auto":
+        name = os.environ.get(VARIABLE) or "auto"
+        source, way_out = f"{VARIABLE}={name!r}", f"unset {VARIABLE} and use backend='auto'"
+    if name == "auto":
+        return _first_able(backends, problem)
+    for backend in backends:
+        if backend.name == name:
+            reason = backend.why_not(problem)
+            if reason is None:
+                return backend
+            raise RuntimeError(f"{source} cannot run this: {reason}; {way_out}")
+    raise _unknown(backends, source)
+
+
+def refuse_unknown(backends: Sequence[Backend], name: str) -> None:
+    """Refuse a name that is neither "auto" nor one of the table.
+
+    Raises:
+        ValueError: lists the names there are.
+    """
+    if name not in ("auto", *(backend.name for backend in backends)):
+        raise _unknown(backends, f"backend={name!r}")
+
+
+def _unknown(backends: Sequence[Backend], source: str) -> ValueError:
+    names = ", ".join(repr(name) for name in ("auto", *(backend.name for backend in backends)))
+    return ValueError(f"{source} is not known; the names are {names}")
+
+
+def _first_able(backends: Sequence[Backend], problem: Problem) -> Backend:
+    reasons: list[tuple[str, str]] = []
+    for backend in backends:
+        reason = backend.why_not(problem)
+        if reason is None:
+            _log_once(backend, reasons)
+            return backend
+        reasons.append((backend.name, reason))
+    raise RuntimeError("no backend can run this: " + "; ".join(f"{name}: {reason}" for name, reason in reasons))
+
+
+def _log_once(chosen: Backend, reasons: list[tuple[str, str]]) -> None:
+    if not reasons or chosen.name in _logged or torch.compiler.is_compiling():
+        return
+    _logged.add(chosen.name)
+    _log.info("using backend %r: %s", chosen.name, "; ".join(f"{name}: {reason}" for name, reason in reasons))
+
+
+def surroundings(tensors: Iterable[Tensor | None], device: str) -> str | None:
+    """What around a call asks for plain torch operations, in words; None when nothing does.
+
+    Args:
+        tensors: the arguments of the call; None for those left out.
+        device: their kind of device, such as "cpu".
+    """
+    if torch.compiler.is_compiling():
+        return "torch.compile or torch.export is tracing"
+    if torch._C._are_functorch_transforms_active():
+        return "a torch.func transform (vmap, grad, jacrev, functionalize) is active"
+    if torch._C._len_torch_dispatch_stack() or torch._C._len_torch_function_stack():
+        return "a torch mode that watches operations is active"
+    if torch.autograd.forward_ad._current_level >= 0:
+        return "forward-mode differentiation is active"
+    if autocast_on(device):
+        return "autocast is on"
+    if torch.jit.is_tracing():
+        return "torch.jit is tracing"
+    for tensor in tensors:
+        if type(tensor) not in _PLAIN:
+            return f"a tensor of the class {type(tensor).__name__}"
+    return None
+
+
+def autocast_on(device: str) -> bool:
+    """Whether operations on this kind of device choose their own dtypes now."""
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
