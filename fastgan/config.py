@@ -1,0 +1,200 @@
+"""What each command can be told: frozen dataclasses, from whose fields the command lines are made."""
+
+import argparse
+import difflib
+import math
+from collections.abc import Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, NoReturn, TypeVar, get_type_hints
+
+from fastgan.base.errors import BadInput
+
+Config = TypeVar("Config")
+
+RATES = (1_000, 768_000)  # Hz, see fastgan.audio.files
+SEEDS = 1 << 63
+
+
+def option(help: str, default: Any, *, choices: Sequence[str] = (), resumable: bool = False) -> Any:
+    """A field of a config: its help text, its default, the words it takes, whether a resumed run may change it."""
+    return field(default=default, metadata={"help": help, "choices": tuple(choices), "resumable": resumable})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Everything the trainer can be told. Plain values only: it is saved with every checkpoint."""
+
+    data: str = option("folder of music, nested by genre or flat; the built-in corpus when left out", "")
+    out: str = option("folder of the run; runs/PRESET-NUMBER when left out", "", resumable=True)
+    preset: str = option("values that the other options start from", "paper", choices=("paper",))
+    genres: str = option("only these, separated by commas; all when left out", "")
+    clips: int = option("how many clips, spread over the genres; 0 for all (100 of the built-in corpus)", 0)
+    seconds: float = option("length of the built-in corpus' clips, seconds", 30.0)
+    rate: int = option("sample rate that all music is brought to, Hz", 22_050)
+    window: int = option("n, values in a sequence: samples, or frames of the encoder", 6)
+    batch: int = option("m, sequences in a step", 32)
+    hidden: int = option("units in each LSTM layer", 128)
+    encoder: str = option(
+        "what turns sound into the sequence: nothing, or a convolutional auto-encoder", "none", choices=("none", "conv")
+    )
+    encoder_epochs: int = option("epochs of the encoder stage (with --encoder conv)", 2)
+    fit_epochs: int = option("epochs of the fit stage: the generator learns the next value", 5)
+    epochs: int = option("epochs of the game stage: generator against discriminator", 5, resumable=True)
+    steps_per_epoch: int = option("optimiser steps in an epoch; 0 for once over all windows", 0)
+    lr: float = option("learning rate of Adam", 1e-3)
+    mse_weight: float = option("weight of the squared error in the generator's loss of the game", 1.0)
+    adversarial_weight: float = option("weight of the discriminator's verdict in the generator's loss of the game", 1.0)
+    seed: int = option("chooses clips, split, weights, order and noise", 0)
+    save_every: float = option("seconds between checkpoints within an epoch", 60.0, resumable=True)
+    sample_seconds: float = option("length of the sound made after each epoch, seconds", 2.0)
+    device: str = option("where to compute: auto, cpu, cuda, cuda:1, ...", "auto")
+    dtype: str = option("type of the weights", "float32", choices=("float32", "float64"))
+    backend: str = option("implementation of the LSTM", "auto", choices=("auto", "reference", "cpu", "triton", "cuda"))
+    minutes: float = option(
+        "stop in time to be done after this many minutes, everything saved; 0 for no limit", 0.0, resumable=True
+    )
+    resume: bool = option("continue the run in --out to the very weights that it would have had", False, resumable=True)
+    summary: bool = option("print the networks layer by layer and stop", False, resumable=True)
+
+    def __post_init__(self) -> None:
+        check_range(self, "window", 1, 1 << 20)
+        check_range(self, "batch", 1, 1 << 20)
+        check_range(self, "hidden", 1, 1 << 14)
+        check_range(self, "rate", *RATES)
+        check_range(self, "clips", 0, 1_000_000)
+        check_range(self, "seconds", 0.1, 600)
+        check_range(self, "sample_seconds", 0.1, 600)
+        check_range(self, "seed", 0, SEEDS - 1)
+        for name in ("encoder_epochs", "fit_epochs", "epochs", "steps_per_epoch"):
+            check_range(self, name, 0, 1_000_000_000)
+        for name in ("lr", "mse_weight", "adversarial_weight"):
+            check_range(self, name, 0, 1e6)
+        check_range(self, "minutes", 0, 1e6)
+        check_range(self, "save_every", 0, 1e6)
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {"window": 6, "hidden": 128, "batch": 32, "encoder": "none", "dtype": "float32", "rate": 22_050},
+}
+"""What a preset sets; everything else keeps its default, and what is typed wins."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateConfig:
+    """What `fastgan.generate` can be told."""
+
+    seconds: float = option("length of each piece, seconds", 30.0)
+    count: int = option("how many pieces", 1)
+    seed: int = option("chooses the noise that the pieces grow from", 0)
+    out: str = option("a wav file, or a folder when --count is above 1; beside the run's samples when left out", "")
+    checkpoint: str = option("which of the run's checkpoints", "newest", choices=("newest", "best"))
+    how: str = option(
+        "noise: sequences from noise, as in the game; feedback: the next value again and again, as in fit; auto: by the last stage",
+        "auto",
+        choices=("auto", "noise", "feedback"),
+    )
+    device: str = option("where to compute: auto, cpu, cuda, ...", "auto")
+    backend: str = option("implementation of the LSTM", "auto", choices=("auto", "reference", "cpu", "triton", "cuda"))
+
+    def __post_init__(self) -> None:
+        check_range(self, "seconds", 0.001, 86_400)
+        check_range(self, "count", 1, 10_000)
+        check_range(self, "seed", 0, SEEDS - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoConfig:
+    """What `fastgan.demo_corpus` can be told."""
+
+    clips: int = option("how many clips, the ten genres in turn", 100)
+    seconds: float = option("length of each, seconds", 30.0)
+    rate: int = option("sample rate, Hz", 22_050)
+    seed: int = option("chooses the songs", 0)
+
+    def __post_init__(self) -> None:
+        check_range(self, "clips", 1, 1_000_000)
+        check_range(self, "seconds", 0.1, 600)
+        check_range(self, "rate", 8_000, 48_000)
+        check_range(self, "seed", 0, SEEDS - 1)
+
+
+def check_range(config: object, name: str, low: float, high: float) -> None:
+    """Refuse a value outside [low, high], naming the option as it is typed.
+
+    Raises:
+        BadInput: it lies outside, or is NaN.
+    """
+    value = getattr(config, name)
+    if not low <= value <= high or math.isnan(value):
+        raise BadInput(f"{_flag(name)} is {value}; it takes {low:,} to {high:,}")
+
+
+def parser_of(kind: type[Any], prog: str, description: str) -> argparse.ArgumentParser:
+    """The command line of a config: one option a field, absent from the result unless it was typed."""
+    parser = _Parser(prog=prog, description=description, allow_abbrev=False, argument_default=argparse.SUPPRESS)
+    hints = get_type_hints(kind)
+    for item in fields(kind):
+        text = item.metadata["help"].replace("%", "%%")
+        if hints[item.name] is bool:
+            parser.add_argument(_flag(item.name), action="store_true", help=text)
+            continue
+        parser.add_argument(
+            _flag(item.name),
+            type=_exactly(hints[item.name]),
+            choices=item.metadata["choices"] or None,
+            metavar=None if item.metadata["choices"] else hints[item.name].__name__.upper(),
+            help=f"{text} (default: {item.default!r})" if item.default != "" else text,
+        )
+    return parser
+
+
+def parser_of_nothing(prog: str, description: str) -> argparse.ArgumentParser:
+    """The command line of a command that takes no options."""
+    return _Parser(prog=prog, description=description, allow_abbrev=False)
+
+
+def changed_fields(old: dict[str, Any], new: dict[str, Any], kind: type[Any]) -> list[str]:
+    """What a resumed run was told otherwise than before, as "--window 8 (the run has 6)"; resumable fields aside."""
+    fixed = [item for item in fields(kind) if not item.metadata["resumable"]]
+    return [
+        f"{_flag(item.name)} {new[item.name]} (the run has {old.get(item.name, _default(item))})"
+        for item in fixed
+        if item.name in new and new[item.name] != old.get(item.name, _default(item))
+    ]
+
+
+def known_fields(kind: type[Any], values: dict[str, Any]) -> dict[str, Any]:
+    """The values that are fields of this kind of config."""
+    names = {item.name for item in fields(kind)}
+    return {name: value for name, value in values.items() if name in names}
+
+
+def _default(item: "Field[Any]") -> Any:
+    return None if item.default is MISSING else item.default
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _exactly(kind: type) -> Any:
+    def read(text: str) -> Any:
+        try:
+            return kind(text.replace("_", "")) if kind is int else kind(text)
+        except (ValueError, OverflowError):
+            wanted = {"int": "a whole number", "float": "a number"}[kind.__name__]
+            raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}") from None
+
+    return read
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser that answers an unknown option with the ones that look like it."""
+
+    def error(self, message: str) -> NoReturn:
+        if message.startswith("unrecognized arguments: "):
+            names = [name for action in self._actions for name in action.option_strings]
+            unknown = [word.partition("=")[0] for word in message.split()[2:] if word.startswith("--")]
+            near = [match for word in unknown for match in difflib.get_close_matches(word, names, n=2)]
+            message += f"; did you mean {' or '.join(near)}?" if near else "; --help lists what there is"
+        raise BadInput(message)

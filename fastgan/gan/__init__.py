@@ -1,0 +1,1 @@
+"""The LSTM-GAN: batches, losses, steps, stages, and a run on disk."""

@@ -1,0 +1,62 @@
+"""When to stop: a time budget shared out over the stages, and requests to end from outside."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from fastgan.base.command import Interrupted
+
+SHARES = {"encoder": 1.0, "fit": 1.0, "game": 2.0}
+"""How the minutes of a run are shared out over the stages that are still to come."""
+
+_LAST_WORDS = 3.0  # seconds for the report at the end
+
+
+class Clock:
+    """Knows how long the run may go on, and whether somebody asked it to end.
+
+    Args:
+        minutes: the budget, 0 for none.
+        started: when it began, by `time.monotonic`.
+    """
+
+    def __init__(self, minutes: float, started: float):
+        self.end = started + 60 * minutes if minutes else float("inf")
+        self.stage_end = self.end
+        self.closing = 0.0  # seconds that the end of an epoch takes: held-out measure, sound, picture, checkpoint
+        self.asked = False
+
+    def begin_stage(self, name: str, to_come: list[str]) -> None:
+        """Give a stage its share of the time that is left; `to_come` are the stages after it."""
+        now, weights = time.monotonic(), [SHARES[name], *(SHARES[other] for other in to_come)]
+        self.closing = 0.0
+        self.stage_end = now + (self.end - _LAST_WORDS - now) * weights[0] / sum(weights)
+
+    def over(self, closing: float) -> bool:
+        """Whether the stage must close its epoch now; `closing` is a guess for as long as none was measured."""
+        return time.monotonic() + (self.closing or closing) > self.stage_end
+
+    def check(self, share: float = 0.0) -> None:
+        """Raise Interrupted if somebody asked the run to end; called wherever it can be left and taken up again."""
+        if self.asked:
+            raise Interrupted
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Note Ctrl-C and termination instead of dying of them; a second one works at once."""
+
+        def note(number: int, frame: FrameType | None) -> None:
+            self.asked = True
+            for which, handler in before.items():
+                signal.signal(which, handler)
+
+        before = {which: signal.getsignal(which) for which in (signal.SIGINT, signal.SIGTERM)}
+        for which in before:
+            signal.signal(which, note)
+        try:
+            yield
+        finally:
+            for which, handler in before.items():
+                signal.signal(which, handler)

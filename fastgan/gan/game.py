@@ -1,0 +1,113 @@
+"""The networks of a run and their optimisers: built, saved and loaded as one thing."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam
+
+from fastgan.gan.batches import derive
+from fastgan.nn.discriminator import Discriminator
+from fastgan.nn.encoder import FRAME, LATENTS, AutoEncoder
+from fastgan.nn.generator import Generator
+
+
+@dataclass
+class Game:
+    """Generator and discriminator, the encoder if there is one, and the optimisers of the stage that is on.
+
+    Attributes:
+        optimisers: one Adam per network that the stage trains, by the network's name.
+    """
+
+    generator: Generator
+    discriminator: Discriminator
+    encoder: AutoEncoder | None
+    optimisers: dict[str, Adam] = field(default_factory=dict)
+
+    @classmethod
+    def build(
+        cls, *, hidden: int, encoder: bool, seed: int, device: torch.device, dtype: torch.dtype, backend: str = "auto"
+    ) -> "Game":
+        """Make networks with weights that depend on the seed alone, the same on every device."""
+        features = LATENTS if encoder else 1
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive(seed, "weights"))
+            generator = Generator(features, hidden, backend=backend)
+            discriminator = Discriminator(features, hidden, backend=backend)
+            autoencoder = AutoEncoder() if encoder else None
+        game = cls(generator, discriminator, autoencoder)
+        for network in game.networks().values():
+            network.to(device, dtype)
+        return game
+
+    def networks(self) -> dict[str, nn.Module]:
+        """All networks by name."""
+        named: dict[str, nn.Module] = {"generator": self.generator, "discriminator": self.discriminator}
+        return named | ({"encoder": self.encoder} if self.encoder is not None else {})
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return self.generator.dense.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of all weights."""
+        return self.generator.dense.weight.dtype
+
+    @property
+    def frame(self) -> int:
+        """Samples of sound per step of the sequence."""
+        return FRAME if self.encoder is not None else 1
+
+    def optimise(self, names: tuple[str, ...], lr: float) -> None:
+        """Give these networks fresh optimisers, the others none: the moments of one stage mean nothing to the next."""
+        self.optimisers = {name: Adam(self.networks()[name].parameters(), lr=lr, fused=True) for name in names}
+
+    def encode(self, sound: Tensor) -> Tensor:
+        """Turn sound [B, T * frame] into the sequence that the game is about, [B, T, D]; no gradient."""
+        if self.encoder is None:
+            return sound[..., None]
+        with torch.no_grad():
+            return self.encoder.encode(sound)
+
+    def decode(self, sequence: Tensor) -> Tensor:
+        """Turn a sequence [T, D] into sound [T * frame]: the inverse of `encode`."""
+        return sequence[:, 0] if self.encoder is None else self.encoder.decode_long(sequence)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that training changes, by name: weights, and the optimisers' moments and counts."""
+        saved = {
+            f"{name}.{key}": value for name, net in self.networks().items() for key, value in net.state_dict().items()
+        }
+        for name, optimiser in self.optimisers.items():
+            for key, weight in self.networks()[name].named_parameters():
+                for moment, value in optimiser.state.get(weight, {}).items():
+                    saved[f"adam.{name}.{key}.{moment}"] = value
+        return {key: value.detach().cpu().contiguous() for key, value in saved.items()}
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Take over what `tensors` gave; optimisers must be those of the same stage (`optimise`).
+
+        Raises:
+            ValueError: names or shapes do not fit these networks; the message names the first few.
+        """
+        wanted = {
+            f"{name}.{key}": value for name, net in self.networks().items() for key, value in net.state_dict().items()
+        }
+        wrong = [
+            f"{key} is {tuple(tensors[key].shape) if key in tensors else 'missing'}, needs {tuple(value.shape)}"
+            for key, value in wanted.items()
+            if key not in tensors or tensors[key].shape != value.shape
+        ]
+        if wrong:
+            raise ValueError("; ".join(wrong[:3]) + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""))
+        for name, network in self.networks().items():
+            network.load_state_dict({key: tensors[f"{name}.{key}"] for key in network.state_dict()})
+        for name, optimiser in self.optimisers.items():
+            for key, weight in self.networks()[name].named_parameters():
+                prefix = f"adam.{name}.{key}."
+                moments = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+                if moments:
+                    optimiser.state[weight] = {k: v.to(weight.device, copy=True) for k, v in moments.items()}

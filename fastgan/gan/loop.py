@@ -1,0 +1,161 @@
+"""One stage of training: epochs of steps, each closed by a held-out measure, a sound, a row of the log and a checkpoint."""
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import Tensor
+
+from fastgan.base.command import Interrupted
+from fastgan.gan.checkpoint import Checkpoint
+from fastgan.gan.clock import Clock
+from fastgan.gan.progress import Bar, Screen
+from fastgan.gan.run import Run, finite
+from fastgan.gan.sample import Tick
+from fastgan.gan.stages import FitStage, Stage
+
+
+@dataclass
+class Position:
+    """How far a run is: plain numbers, part of every checkpoint.
+
+    Attributes:
+        stage: the one that is on.
+        stage_epoch: epochs of it that are closed.
+        stage_step: optimiser steps of it that are done.
+        epoch_step: those of the epoch that is open.
+        epoch: closed epochs of all stages.
+        seconds: spent on the open epoch.
+        best: lowest held-out loss of the stage.
+    """
+
+    stage: str = ""
+    stage_epoch: int = 0
+    stage_step: int = 0
+    epoch_step: int = 0
+    epoch: int = 0
+    seconds: float = 0.0
+    best: float | None = None
+
+
+class Loop:
+    """Trains stage after stage and can be stopped after any step.
+
+    Args:
+        run: where results go.
+        screen: what a person sees.
+        clock: when to stop.
+        keep: what every checkpoint says beside the position: settings, rate, scale.
+        sample_length: samples of sound per epoch.
+        save_every: seconds between checkpoints within an epoch.
+
+    Attributes:
+        position: how far the run is.
+        sums: losses of the open epoch, added up.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        screen: Screen,
+        clock: Clock,
+        *,
+        keep: dict[str, Any],
+        sample_length: int,
+        save_every: float,
+    ):
+        self.run, self.screen, self.clock, self.keep = run, screen, clock, keep
+        self.position, self.sums = Position(), dict[str, Tensor]()
+        self.sample_length, self.save_every = sample_length, save_every
+        self._saved, self._saved_at = "", time.monotonic()
+
+    def train(self, stage: Stage, *, epochs: int, steps: int) -> None:
+        """Train one stage until its epochs or its time are over.
+
+        Args:
+            stage: what to train.
+            epochs: how many in all, those of a resumed run counted in.
+            steps: optimiser steps in an epoch.
+
+        Raises:
+            Interrupted: somebody asked for the end; all is saved to the step.
+        """
+        constants, at = stage.constants(), self.position
+        try:
+            while at.stage_epoch < epochs:
+                began = time.monotonic() - at.seconds
+                with self.screen.bar(
+                    f"{stage.name} {at.stage_epoch + 1}/{epochs}", steps, at.epoch_step, "windows"
+                ) as bar:
+                    while at.epoch_step < steps and not self._late(stage, steps):
+                        for name, value in stage.step(at.stage_step).items():
+                            self.sums[name] = self.sums[name] + value if name in self.sums else value
+                        at.stage_step, at.epoch_step = at.stage_step + 1, at.epoch_step + 1
+                        at.seconds = time.monotonic() - began
+                        bar.update(at.epoch_step, per_part=stage.batch)
+                        if time.monotonic() - self._saved_at > self.save_every:
+                            self._save(stage)
+                        self.clock.check()
+                self._close(stage, constants, early=at.epoch_step < steps)
+                if self.clock.over(0.0):
+                    break
+        except Interrupted:
+            self._save(stage)
+            raise
+
+    def _late(self, stage: Stage, steps: int) -> bool:
+        at = self.position
+        if not at.epoch_step:  # every stage gets a step, and so a sound to judge it by
+            return False
+        step = at.seconds / at.epoch_step
+        # A guess before the first closing was measured: passes without gradients over the held-out windows, and a sound.
+        sound = 3e-4 * self.sample_length / stage.game.frame if isinstance(stage, FitStage) else step
+        return self.clock.over(1.0 + sound + step * stage.measured / stage.batch / 2)
+
+    def _close(self, stage: Stage, constants: dict[str, float | None], *, early: bool) -> None:
+        """End an epoch: measure, make a sound, log, save."""
+        at, began = self.position, time.monotonic()
+        trained = {name: float(value) / at.epoch_step for name, value in self.sums.items()}  # waits for the device
+        train_seconds = at.seconds + time.monotonic() - began
+        with self.screen.bar(f"{stage.name} {at.stage_epoch + 1}: held-out clips", 1) as bar:
+            measured = stage.evaluate(self._watch(bar))
+        seconds = at.seconds + time.monotonic() - began
+        with self.screen.bar(f"{stage.name} {at.stage_epoch + 1}: sound", 1) as bar:
+            sound = stage.sample(self.sample_length, self._watch(bar))
+        epoch = at.epoch + 1
+        row = {
+            "epoch": epoch,
+            "stage": stage.name,
+            "stage_epoch": at.stage_epoch + 1,
+            "steps": at.epoch_step,
+            "seconds": round(seconds, 3),
+            "windows_per_s": round(at.epoch_step * stage.batch / max(train_seconds, 1e-9), 1),
+            **finite(trained | measured | constants),
+            **({"stopped_early": True} if early else {}),
+            **self.run.keep_sound(epoch, sound, self.keep["rate"], f"epoch {epoch}, {stage.name}"),
+        }
+        judged = row[stage.judged_by]
+        best = judged is not None and (at.best is None or judged < at.best)
+        at.stage_epoch, at.epoch, at.epoch_step, at.seconds = at.stage_epoch + 1, epoch, 0, 0.0
+        at.best = judged if best else at.best
+        self.sums.clear()
+        self.run.log(row)
+        self._save(stage, best=best)
+        self.screen.row(row)
+        self.clock.closing = time.monotonic() - began
+
+    def _watch(self, bar: Bar) -> Tick:
+        def tick(share: float) -> None:
+            self.clock.check()
+            bar.update(share)
+
+        return tick
+
+    def _save(self, stage: Stage, *, best: bool = False) -> None:
+        at = self.position
+        name = f"{at.stage}-{at.epoch:04d}-{at.stage_step:09d}"
+        if name != self._saved:
+            sums = {f"sum.{key}": value.cpu() for key, value in self.sums.items()}
+            tensors = stage.game.tensors() | sums | {"starts": stage.starts().cpu().contiguous()}
+            self.run.save(name, Checkpoint(tensors, {"position": asdict(at), **self.keep}), best=best)
+        self._saved, self._saved_at = name, time.monotonic()

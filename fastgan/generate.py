@@ -1,0 +1,111 @@
+"""`python -m fastgan.generate RUN`: new sound of any length from a checkpoint alone."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fastgan.audio.files import write_sound
+from fastgan.audio.health import examine
+from fastgan.base.command import finish
+from fastgan.base.errors import BadInput, explain_os_error, printable
+from fastgan.config import GenerateConfig, TrainConfig, known_fields, parser_of
+from fastgan.gan.batches import derive
+from fastgan.gan.checkpoint import Checkpoint, load_checkpoint
+from fastgan.gan.game import Game
+from fastgan.gan.progress import Screen
+from fastgan.gan.sample import Tick, by_feedback, from_noise
+from fastgan.ops.lstm import backends
+from fastgan.ops.machine import choose_device
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; gives the exit code."""
+
+    def body() -> int:
+        parser = parser_of(GenerateConfig, "python -m fastgan.generate", "Make new music with a trained run.")
+        parser.add_argument("run", metavar="RUN", help="folder of a run", type=Path)
+        told = vars(parser.parse_args(argv))
+        return generate(told.pop("run"), GenerateConfig(**told))
+
+    return finish("fastgan.generate", body)
+
+
+def generate(folder: Path, config: GenerateConfig) -> int:
+    """Make `config.count` pieces and write them as wav files."""
+    screen = Screen()
+    reason = dict(backends()).get(config.backend)
+    if reason is not None:
+        raise BadInput(f"--backend {config.backend} cannot run here: {reason}; use --backend auto")
+    checkpoint = load_checkpoint(
+        folder / "checkpoint" if (folder / "checkpoint").is_dir() else folder, config.checkpoint
+    )
+    settings = TrainConfig(**known_fields(TrainConfig, checkpoint.state.get("settings", {})))
+    game = restore_game(checkpoint, settings, config)
+    stage = checkpoint.state["position"]["stage"]
+    how = config.how if config.how != "auto" else ("noise" if stage == "game" else "feedback")
+    rate = checkpoint.state["rate"]
+    length = max(1, round(config.seconds * rate))
+    for number, path in enumerate(_paths(folder, config), start=1):
+        with screen.bar(f"piece {number}/{config.count}", 1) as bar:
+            seed = derive(config.seed, number)
+            samples = make(game, checkpoint.tensors["starts"], how, length, settings.window, seed, bar.update)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise explain_os_error(error, f"making the folder {printable(path.parent)}") from error
+        write_sound(path, samples, rate)
+        screen.say(f"{printable(path)}: {length / rate:.2f} s, {examine(samples, rate).verdict}")
+    return 0
+
+
+def restore_game(checkpoint: Checkpoint, settings: TrainConfig, config: GenerateConfig) -> Game:
+    """Build the networks that a checkpoint is of, with its weights.
+
+    Raises:
+        BadInput: they do not fit.
+    """
+    game = Game.build(
+        hidden=settings.hidden,
+        encoder=settings.encoder == "conv",
+        seed=settings.seed,
+        device=choose_device(config.device),
+        dtype=getattr(torch, settings.dtype),
+        backend=config.backend,
+    )
+    try:
+        game.load(checkpoint.tensors)
+    except ValueError as error:
+        raise BadInput(f"the checkpoint does not fit its own settings: {error}; train again") from error
+    return game
+
+
+def make(game: Game, starts: Tensor, how: str, length: int, window: int, seed: int, tick: Tick) -> NDArray[np.int16]:
+    """Make one piece, int16 [length], by one of the two ways."""
+    if how == "noise":
+        return from_noise(game, length, window=window, seed=seed, tick=tick)
+    if not len(starts):
+        raise BadInput(
+            "this checkpoint was written before the fit stage, so nothing can be fed back yet; train on, or use --how noise"
+        )
+    return by_feedback(game, length, start=starts[seed % len(starts)].to(game.device), tick=tick)
+
+
+def _paths(folder: Path, config: GenerateConfig) -> list[Path]:
+    names = [f"seed{config.seed}-{number:03d}.wav" for number in range(1, config.count + 1)]
+    if not config.out:
+        return [folder / "generated" / name for name in names]
+    out = Path(config.out)
+    if config.count > 1 or out.is_dir():
+        if out.suffix.lower() == ".wav" and not out.is_dir():
+            raise BadInput(f"--out {printable(out)} is one file and --count is {config.count}; give a folder")
+        return [out / name for name in names]
+    return [out if out.suffix.lower() == ".wav" else out.with_name(out.name + ".wav")]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,250 @@
+"""`python -m fastgan.train`: from a folder of music to a trained LSTM-GAN, with sounds, pictures and a page on the way."""
+
+import math
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fastgan.audio.corpus import Corpus, open_demo, open_folder
+from fastgan.audio.scale import FULL_SCALE
+from fastgan.audio.split import choose_clips, long_enough, same_sound, split_clips
+from fastgan.audio.store import Clip
+from fastgan.base.atomic import write_json
+from fastgan.base.command import Interrupted, finish
+from fastgan.base.errors import BadInput, printable
+from fastgan.config import PRESETS, TrainConfig, changed_fields, known_fields, parser_of
+from fastgan.gan.clock import Clock
+from fastgan.gan.game import Game
+from fastgan.gan.loop import Loop, Position
+from fastgan.gan.progress import Screen
+from fastgan.gan.report import write_report
+from fastgan.gan.run import Run, check_unused, next_folder, read_config
+from fastgan.gan.stages import STAGES, Stage
+from fastgan.nn.summary import summarise
+from fastgan.ops.lstm import backends
+from fastgan.ops.machine import choose_device, describe
+from fastgan.version import VERSION
+
+DEMO_CLIPS = 100  # as many as the paper trained on
+_TIMED_HELD_OUT = 1 << 16  # held-out windows measured at most when minutes count: an epoch must close in seconds
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; gives the exit code."""
+    started = time.monotonic()
+    return finish("fastgan.train", lambda: train(vars(_parser().parse_args(argv)), started))
+
+
+def train(told: dict[str, Any], started: float) -> int:
+    """Train as told.
+
+    Args:
+        told: fields of `TrainConfig` that differ from the preset.
+        started: when the minutes began to count, by `time.monotonic`.
+    """
+    config = TrainConfig(**_resumed(told) if told.get("resume") else PRESETS[told.get("preset", "paper")] | told)
+    screen, clock = Screen(), Clock(config.minutes, started)
+    device = choose_device(config.device)
+    _check_backend(config.backend)
+    game = Game.build(
+        hidden=config.hidden,
+        encoder=config.encoder == "conv",
+        seed=config.seed,
+        device=device,
+        dtype=getattr(torch, config.dtype),
+        backend=config.backend,
+    )
+    if config.summary:
+        screen.say(f"{summarise(game.generator, config.window)}\n\n{summarise(game.discriminator, config.window)}")
+        return 0
+    folder = Path(config.out) if config.out else next_folder(Path("runs"), config.preset)
+    if not config.resume:
+        check_unused(folder)
+    corpus = _open_corpus(config, screen)
+    clips, quarantine = _usable(corpus, config, game)
+    split = split_clips(clips, config.seed)
+    run = Run.reopen(folder) if config.resume else Run.start(folder, _describe_run(config, corpus, split))
+    try:
+        write_json(folder / "quarantine.json", quarantine)
+        _greet(screen, folder, split, corpus, quarantine)
+        with clock.listening():
+            try:
+                _play(config, game, corpus, split, run, screen, clock)
+            finally:
+                page = write_report(folder)
+        screen.say(f"done: {printable(page)}\nmore music: python -m fastgan.generate {printable(folder)}")
+    except Interrupted:
+        raise Interrupted(
+            f"stopped, all saved; go on with: python -m fastgan.train --resume --out {printable(folder)}"
+        ) from None
+    finally:
+        run.close()
+    return 0
+
+
+def _play(
+    config: TrainConfig,
+    game: Game,
+    corpus: Corpus,
+    split: tuple[list[Clip], list[Clip]],
+    run: Run,
+    screen: Screen,
+    clock: Clock,
+) -> None:
+    """Go through the stages, from where the run is."""
+    epochs = {
+        "encoder": config.encoder_epochs * (game.encoder is not None),
+        "fit": config.fit_epochs,
+        "game": config.epochs,
+    }
+    loop = Loop(
+        run,
+        screen,
+        clock,
+        keep={"settings": asdict(config), "rate": config.rate, "scale": FULL_SCALE},
+        sample_length=max(1, round(config.sample_seconds * config.rate)),
+        save_every=config.save_every,
+    )
+    _restore(loop, game, run, config.lr)
+    names = [name for name in STAGES if epochs[name]]
+    for name in names[names.index(loop.position.stage) if loop.position.stage in names else 0 :]:
+        if loop.position.stage != name:
+            loop.position = Position(stage=name, epoch=loop.position.epoch)
+            game.optimise(STAGES[name].trains, config.lr)
+        stage = _make_stage(name, game, corpus, split, config)
+        clock.begin_stage(name, names[names.index(name) + 1 :])
+        loop.train(stage, epochs=epochs[name], steps=config.steps_per_epoch or stage.train.per_pass)
+
+
+def _make_stage(
+    name: str, game: Game, corpus: Corpus, split: tuple[list[Clip], list[Clip]], config: TrainConfig
+) -> Stage:
+    weights = (
+        {"mse_weight": config.mse_weight, "adversarial_weight": config.adversarial_weight} if name == "game" else {}
+    )
+    held_out = math.ceil(config.steps_per_epoch * config.batch / 6)  # in the proportion of the split; 0 is all
+    if config.minutes:
+        held_out = min(held_out or _TIMED_HELD_OUT, _TIMED_HELD_OUT)
+    return STAGES[name](
+        game, corpus, split, window=config.window, batch=config.batch, seed=config.seed, held_out=held_out, **weights
+    )
+
+
+def _restore(loop: Loop, game: Game, run: Run, lr: float) -> None:
+    """Put a resumed run back to the step of its newest checkpoint; a new run stays as it is."""
+    checkpoint = run.load()
+    if checkpoint is not None:
+        loop.position = Position(**checkpoint.state["position"])
+        game.optimise(STAGES[loop.position.stage].trains, lr)
+        try:
+            game.load(checkpoint.tensors)
+        except ValueError as error:
+            raise BadInput(f"the checkpoint in {printable(run.folder)} does not fit these settings: {error}") from error
+        loop.sums = {
+            k.removeprefix("sum."): v.to(game.device) for k, v in checkpoint.tensors.items() if k.startswith("sum.")
+        }
+    run.keep_rows(loop.position.epoch)
+
+
+def _resumed(told: dict[str, Any]) -> dict[str, Any]:
+    """The settings of the run in --out, with what was told now; only what leaves the run the same may differ."""
+    if not told.get("out"):
+        raise BadInput("--resume needs --out with the folder of the run")
+    saved = known_fields(TrainConfig, read_config(Path(told["out"])).get("settings", {}))
+    differing = changed_fields(saved, told, TrainConfig)
+    if differing:
+        raise BadInput(
+            f"the run in {told['out']} was begun with other settings: {', '.join(differing)}; leave them out to go on with it"
+        )
+    fresh = {name for name in ("minutes", "summary") if name not in told}
+    return {name: value for name, value in saved.items() if name not in fresh} | told
+
+
+def _open_corpus(config: TrainConfig, screen: Screen) -> Corpus:
+    what = f"decoding {config.data}" if config.data else "composing the built-in corpus"
+    with screen.bar(printable(what), 1) as bar:
+
+        def progress(done: int, total: int, name: str) -> None:
+            bar.update(done / total)
+
+        if config.data:
+            return open_folder(config.data, config.rate, progress=progress)
+        clips = config.clips or DEMO_CLIPS
+        return open_demo(config.rate, clips=clips, seconds=config.seconds, genres=_genres(config), progress=progress)
+
+
+def _usable(corpus: Corpus, config: TrainConfig, game: Game) -> tuple[list[Clip], dict[str, Any]]:
+    """Clips of the run, and what was left out with the reasons."""
+    need = (config.window + 1) * game.frame
+    clips, short = long_enough(corpus.index.clips, need)
+    if not clips:
+        longest = max(clip.length for clip in corpus.index.clips)
+        raise BadInput(
+            f"no clip holds a window and the value after it, {need:,} samples: the longest has {longest:,}; take a smaller --window"
+        )
+    chosen = choose_clips(clips, _genres(config), config.clips, config.seed)
+    quarantine = {
+        "skipped": corpus.index.skipped + short,
+        "noted": corpus.index.noted + same_sound(chosen),
+        "ignored": corpus.ignored,
+    }
+    return chosen, quarantine
+
+
+def _describe_run(config: TrainConfig, corpus: Corpus, split: tuple[list[Clip], list[Clip]]) -> dict[str, Any]:
+    clips = split[0] + split[1]
+    genres = {genre: sum(clip.genre == genre for clip in clips) for genre in sorted({clip.genre for clip in clips})}
+    return {
+        "version": VERSION,
+        "settings": asdict(config),
+        "machine": describe(),
+        "corpus": {
+            "clips": len(clips),
+            "train_clips": len(split[0]),
+            "held_out_clips": len(split[1]),
+            "seconds": round(sum(clip.length for clip in clips) / corpus.index.rate, 3),
+            "genres": genres,
+            "skipped": len(corpus.index.skipped),
+        },
+    }
+
+
+def _greet(
+    screen: Screen, folder: Path, split: tuple[list[Clip], list[Clip]], corpus: Corpus, quarantine: dict[str, Any]
+) -> None:
+    seconds = sum(clip.length for part in split for clip in part) / corpus.index.rate
+    genres = sorted({clip.genre for part in split for clip in part})
+    screen.say(
+        f"{len(split[0])} clips to train on, {len(split[1])} held out, {seconds / 60:.1f} minutes at {corpus.index.rate:,} Hz: "
+        + ", ".join(genres[:12])
+        + (f" and {len(genres) - 12} more" if len(genres) > 12 else "")
+    )
+    if quarantine["skipped"] or quarantine["noted"]:
+        left, noted = len(quarantine["skipped"]), len(quarantine["noted"])
+        screen.say(f"{left} files left out, {noted} with a remark: {printable(folder / 'quarantine.json')}")
+    screen.say(f"run: {printable(folder)}")
+
+
+def _check_backend(name: str) -> None:
+    reasons = dict(backends())
+    if reasons.get(name) is not None:
+        raise BadInput(f"--backend {name} cannot run here: {reasons[name]}; use --backend auto")
+
+
+def _genres(config: TrainConfig) -> list[str]:
+    return [name.strip() for name in config.genres.split(",") if name.strip()]
+
+
+def _parser() -> Any:
+    return parser_of(
+        TrainConfig, "python -m fastgan.train", "Train an LSTM-GAN on a folder of music, or on the built-in corpus."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

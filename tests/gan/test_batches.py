@@ -1,0 +1,73 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fastgan.audio.corpus import open_folder
+from fastgan.base.errors import BadInput
+from fastgan.gan.batches import Batches, derive, noise
+from tests.conftest import RATE
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def batches(music: Callable[..., Path]) -> Callable[..., Batches]:
+    corpus = open_folder(music(seconds=0.05), RATE)  # 8 clips of 1,102 samples
+
+    def make(**how: int) -> Batches:
+        settings = {"segment": 7, "hop": 6, "batch": 32, "seed": 0} | how
+        return Batches(corpus, corpus.index.clips, device=CPU, dtype=torch.float32, **settings)
+
+    return make
+
+
+def test_a_pass_shows_every_window_once(batches: Callable[..., Batches]) -> None:
+    ours = batches(batch=7)
+    assert len(ours.plan) == 8 * 183
+    assert ours.per_pass == 8 * 183 // 7
+    everything = ours.corpus.samples
+    truth = np.stack([everything[s : s + 7] for s in ours.plan.starts(np.arange(len(ours.plan)))]) / 32_768
+    shown = ours.rows(0, len(ours.plan)).numpy()
+    np.testing.assert_array_equal(np.sort(shown, axis=0), np.sort(truth.astype(np.float32), axis=0))
+    torch.testing.assert_close(torch.cat([ours[n] for n in range(5)]), torch.from_numpy(shown[:35]))
+
+
+def test_a_batch_is_a_function_of_seed_and_step(batches: Callable[..., Batches]) -> None:
+    ours, again, other = batches(), batches(), batches(seed=1)
+    _ = again[999]  # what was asked before makes no difference
+    for step in (0, 3, ours.per_pass, 12_345):
+        assert torch.equal(ours[step], again[step])
+        assert not torch.equal(ours[step], other[step])
+    assert not torch.equal(ours[0], ours[ours.per_pass])  # another pass has another order
+
+
+def test_batches_are_floats_of_the_wanted_type(batches: Callable[..., Batches]) -> None:
+    ours = batches()
+    assert ours[0].shape == (32, 7)
+    assert ours[0].dtype == torch.float32
+    assert ours[0].abs().max() <= 1
+
+
+def test_too_little_music_says_what_to_do(batches: Callable[..., Batches]) -> None:
+    with pytest.raises(BadInput, match=r"1,464 windows, less than one batch of 10,000; take a smaller batch"):
+        batches(batch=10_000)
+    with pytest.raises(BadInput, match="take a smaller window"):
+        batches(segment=5000)
+
+
+def test_noise_depends_on_seed_and_step_alone() -> None:
+    assert torch.equal(noise((3, 4), 5, 6, CPU, torch.float32), noise((3, 4), 5, 6, CPU, torch.float32))
+    assert not torch.equal(noise((3, 4), 5, 6, CPU, torch.float32), noise((3, 4), 5, 7, CPU, torch.float32))
+    large = noise((100_000,), 1, 1, CPU, torch.float32)
+    assert abs(large.mean()) < 0.02
+    assert abs(large.std() - 1) < 0.02
+
+
+def test_every_purpose_has_a_seed_of_its_own() -> None:
+    seeds = {derive(seed, word, step) for seed in range(10) for word in ("a", "b") for step in range(50)}
+    assert len(seeds) == 1000
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    assert derive(1, 23) != derive(12, 3)
