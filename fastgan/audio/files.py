@@ -4,6 +4,7 @@ import io
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import soundfile
@@ -119,10 +120,10 @@ def write_sound(path: str | os.PathLike[str], samples: NDArray[np.int16] | NDArr
         raise ValueError(
             f"samples have shape {samples.shape}; a wav needs one channel of at least one sample, shape [N]"
         )
+    if np.issubdtype(samples.dtype, np.floating):
+        samples = denormalise(cast(NDArray[np.floating], samples))
     if samples.dtype != np.int16:
-        if not np.issubdtype(samples.dtype, np.floating):
-            raise ValueError(f"samples are {samples.dtype}; give int16, or floats for which +-1 is full scale")
-        samples = denormalise(samples)
+        raise ValueError(f"samples are {samples.dtype}; give int16, or floats for which +-1 is full scale")
     if not RATES[0] <= rate <= RATES[1]:
         raise ValueError(f"rate is {rate} Hz; {RATES[0]:,} to {RATES[1]:,} is taken")
     if samples.nbytes > _WAV_LIMIT:

@@ -15,7 +15,7 @@ _STEP = np.float32(1 / FULL_SCALE)
 _PARALLEL_FROM = 1 << 17  # samples a call: below it, waking the other threads costs more than they save
 _READS_FROM = 256  # windows a call, likewise
 
-CAN_READ = os.name == "posix" and not config.DISABLE_JIT
+CAN_READ = os.name == "posix" and not config.DISABLE_JIT  # type: ignore[attr-defined]
 """Whether `gather_file` works here: compiled code that calls the system's pread."""
 
 _pread = types.ExternalFunction("pread", types.int64(types.int32, types.voidptr, types.uint64, types.int64))
@@ -157,7 +157,7 @@ def _gather_parallel(samples, starts, out):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _read_row(handle, start, row):  # type: ignore[no-untyped-def]
     samples = np.empty(row.size, np.int16)
-    got = _pread(handle, samples.ctypes.data, np.uint64(2 * row.size), 2 * start)
+    got = _pread(handle, samples.ctypes.data, np.uint64(2 * row.size), 2 * start)  # type: ignore[call-overload]
     for column in range(np.uint64(row.size)):
         row[column] = np.float32(samples[column]) * _STEP
     return got != 2 * row.size

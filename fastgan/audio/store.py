@@ -174,7 +174,7 @@ def _decoded(sources: Sequence[Source], stage: Path) -> Iterator[tuple[Source, D
 
 
 def _decode_one(source: Source, stage: Path) -> tuple[IO[bytes], str, str | None]:
-    spool = tempfile.SpooledTemporaryFile(max_size=_SPOOL, dir=stage)  # noqa: SIM115 - the reader closes it
+    spool = tempfile.SpooledTemporaryFile(max_size=_SPOOL, dir=str(stage))  # noqa: SIM115 - the reader closes it
     digest = hashlib.blake2b(digest_size=16)
 
     def write(block: NDArray[np.int16]) -> None:

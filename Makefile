@@ -1,0 +1,48 @@
+# make demo: set up, then train a small LSTM-GAN on the built-in corpus.   make test: set up, then run the tests.
+# Both need Python 3.11 or newer; a C++ compiler makes the native kernels, and without one everything runs in plain torch.
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+SOURCES = pyproject.toml setup.py constraints.txt $(wildcard csrc/*.* csrc/*/*.*)
+DEMO = --clips 20 --seconds 10 --fit-epochs 2 --epochs 3 --steps-per-epoch 400
+
+.PHONY: demo test bench lint format clean
+
+demo: $(VENV)/.installed
+	$(BIN)/python -m fastgan.train $(DEMO) $(ARGS)
+
+test: $(VENV)/.developed
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/.developed
+	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-disable-gc $(ARGS)
+
+lint: $(VENV)/.developed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/clang-format --dry-run --Werror $(wildcard csrc/*.* csrc/*/*.*)
+
+format: $(VENV)/.developed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(wildcard csrc/*.* csrc/*/*.*)
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "fastgan needs Python 3.11 or newer; install it, or name it: make PYTHON=/path/to/python3"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python $(SOURCES)
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.developed: $(VENV)/bin/python $(SOURCES)
+	$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info fastgan/_native*.so .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
