@@ -1,8 +1,11 @@
 """`python -m fastgan.train`: from a folder of music to a trained LSTM-GAN, with sounds, pictures and a page on the way."""
 
+import hashlib
 import math
+import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -47,6 +50,8 @@ def train(told: dict[str, Any], started: float) -> int:
         told: fields of `TrainConfig` that differ from the preset.
         started: when the minutes began to count, by `time.monotonic`.
     """
+    if told.get("data"):
+        told = told | {"data": os.path.abspath(told["data"])}  # a run may be resumed from another folder
     config = TrainConfig(**_resumed(told) if told.get("resume") else PRESETS[told.get("preset", "paper")] | told)
     screen, clock = Screen(), Clock(config.minutes, started)
     device = choose_device(config.device)
@@ -68,8 +73,10 @@ def train(told: dict[str, Any], started: float) -> int:
     corpus = _open_corpus(config, screen)
     clips, quarantine = _usable(corpus, config, game)
     split = split_clips(clips, config.seed)
-    run = Run.reopen(folder) if config.resume else Run.start(folder, _describe_run(config, corpus, split))
+    description = _describe_run(config, corpus, split)
+    run = Run.reopen(folder) if config.resume else Run.start(folder, description)
     try:
+        _check_same_music(run, description)
         write_json(folder / "quarantine.json", quarantine)
         _greet(screen, folder, split, corpus, quarantine)
         with clock.listening():
@@ -198,7 +205,10 @@ def _usable(corpus: Corpus, config: TrainConfig, game: Game) -> tuple[list[Clip]
 
 def _describe_run(config: TrainConfig, corpus: Corpus, split: tuple[list[Clip], list[Clip]]) -> dict[str, Any]:
     clips = split[0] + split[1]
-    genres = {genre: sum(clip.genre == genre for clip in clips) for genre in sorted({clip.genre for clip in clips})}
+    genres = dict(sorted(Counter(clip.genre for clip in clips).items()))
+    digest = hashlib.blake2b(digest_size=16)  # of the samples and of who lies where: what the order of windows rests on
+    for clip in clips:
+        digest.update(f"{clip.digest} {clip.start} {clip.length}\n".encode())
     return {
         "version": VERSION,
         "settings": asdict(config),
@@ -209,9 +219,21 @@ def _describe_run(config: TrainConfig, corpus: Corpus, split: tuple[list[Clip], 
             "held_out_clips": len(split[1]),
             "seconds": round(sum(clip.length for clip in clips) / corpus.index.rate, 3),
             "genres": genres,
+            "digest": digest.hexdigest(),
             "skipped": len(corpus.index.skipped),
         },
     }
+
+
+def _check_same_music(run: Run, now: dict[str, Any]) -> None:
+    """Refuse to go on with other music: its windows would come in another order."""
+    before = run.config["corpus"]
+    if before["digest"] != now["corpus"]["digest"]:
+        raise BadInput(
+            f"the music has changed since the run in {printable(run.folder)} began: it had {before['clips']} usable clips of "
+            f"{before['seconds']:,.1f} s, now there are {now['corpus']['clips']} of {now['corpus']['seconds']:,.1f} s; "
+            "restore it, or begin a new run"
+        )
 
 
 def _greet(
