@@ -8,18 +8,14 @@ before anything is timed. `extra_info` of each row has the baseline's seconds an
 """
 
 import statistics
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 import torch
+from turns import TURNS, ratio, take_turns
 
 from fastgan import FusedLSTM
 from fastgan.ops.lstm import backends
-
-TURNS = 15
-SECONDS = 0.05  # of each turn, at least
 
 
 @dataclass(frozen=True)
@@ -58,13 +54,6 @@ def check(ours: torch.nn.Module, theirs: torch.nn.Module, x: torch.Tensor, kind:
         one.grad = other.grad = None
 
 
-def seconds(call: Callable[[], object], repeats: int) -> float:
-    start = time.perf_counter()
-    for _ in range(repeats):
-        call()
-    return (time.perf_counter() - start) / repeats
-
-
 @pytest.fixture(params=[1, 2], ids=lambda count: f"{count}threads")
 def threads(request):
     before = torch.get_num_threads()
@@ -84,20 +73,20 @@ def test_lstm(benchmark, case, kind, threads):
     x = torch.randn(case.steps, case.batch, case.inputs)
     check(ours, theirs, x, kind)
 
-    calls = [lambda module=module: work(module, x, kind) for module in (theirs, ours)]
-    repeats = max(1, round(SECONDS / min(seconds(call, 3) for call in calls)))
-    turns = [[seconds(call, repeats) for call in calls] for _ in range(TURNS)]
-    ratios = sorted(baseline / own for baseline, own in turns)
+    calls = {"torch": lambda: work(theirs, x, kind), "fastgan": lambda: work(ours, x, kind)}
+    times = take_turns(calls)
+    middle, low, high = ratio(times, "torch", "fastgan")
     benchmark.extra_info.update(
         baseline="torch.nn.LSTM",
         threads=threads,
         instruction_set=instruction_set(),
-        torch_seconds=statistics.median(baseline for baseline, _ in turns),
-        fastgan_seconds=statistics.median(own for _, own in turns),
-        ratio=statistics.median(ratios),
-        ratio_20_80=[ratios[TURNS // 5], ratios[-1 - TURNS // 5]],
+        torch_seconds=statistics.median(times["torch"]),
+        fastgan_seconds=statistics.median(times["fastgan"]),
+        ratio=middle,
+        ratio_20_80=[low, high],
     )
-    benchmark.pedantic(calls[1], rounds=TURNS, iterations=repeats)
+    print(f"\n{case} {kind}, {threads} threads: {middle:.2f} x torch ({low:.2f} to {high:.2f})")
+    benchmark.pedantic(calls["fastgan"], rounds=TURNS)
 
 
 def instruction_set() -> str:

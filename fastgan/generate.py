@@ -19,8 +19,7 @@ from fastgan.gan.checkpoint import Checkpoint, load_checkpoint
 from fastgan.gan.game import Game
 from fastgan.gan.progress import Screen
 from fastgan.gan.sample import Tick, by_feedback, from_noise
-from fastgan.ops.lstm import backends
-from fastgan.ops.machine import choose_device
+from fastgan.ops.machine import check_backend, choose_device
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,9 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def generate(folder: Path, config: GenerateConfig) -> int:
     """Make `config.count` pieces and write them as wav files."""
     screen = Screen()
-    reason = dict(backends()).get(config.backend)
-    if reason is not None:
-        raise BadInput(f"--backend {config.backend} cannot run here: {reason}; use --backend auto")
+    check_backend(config.backend)
     checkpoint = load_checkpoint(
         folder / "checkpoint" if (folder / "checkpoint").is_dir() else folder, config.checkpoint
     )

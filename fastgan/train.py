@@ -29,8 +29,7 @@ from fastgan.gan.report import write_report
 from fastgan.gan.run import Run, check_unused, next_folder, read_config
 from fastgan.gan.stages import STAGES, Stage
 from fastgan.nn.summary import summarise
-from fastgan.ops.lstm import backends
-from fastgan.ops.machine import choose_device, describe
+from fastgan.ops.machine import check_backend, choose_device, describe
 from fastgan.version import VERSION
 
 DEMO_CLIPS = 100  # as many as the paper trained on
@@ -55,7 +54,7 @@ def train(told: dict[str, Any], started: float) -> int:
     config = TrainConfig(**_resumed(told) if told.get("resume") else PRESETS[told.get("preset", "paper")] | told)
     screen, clock = Screen(), Clock(config.minutes, started)
     device = choose_device(config.device)
-    _check_backend(config.backend)
+    check_backend(config.backend)
     game = Game.build(
         hidden=config.hidden,
         encoder=config.encoder == "conv",
@@ -118,8 +117,10 @@ def _play(
         save_every=config.save_every,
     )
     _restore(loop, game, run, config.lr)
-    names = [name for name in STAGES if epochs[name]]
-    for name in names[names.index(loop.position.stage) if loop.position.stage in names else 0 :]:
+    order = list(STAGES)
+    reached = order.index(loop.position.stage) if loop.position.stage else 0
+    names = [name for name in order[reached:] if epochs[name]]
+    for name in names:
         if loop.position.stage != name:
             loop.position = Position(stage=name, epoch=loop.position.epoch)
             game.optimise(STAGES[name].trains, config.lr)
@@ -250,12 +251,6 @@ def _greet(
         left, noted = len(quarantine["skipped"]), len(quarantine["noted"])
         screen.say(f"{left} files left out, {noted} with a remark: {printable(folder / 'quarantine.json')}")
     screen.say(f"run: {printable(folder)}")
-
-
-def _check_backend(name: str) -> None:
-    reasons = dict(backends())
-    if reasons.get(name) is not None:
-        raise BadInput(f"--backend {name} cannot run here: {reasons[name]}; use --backend auto")
 
 
 def _genres(config: TrainConfig) -> list[str]:

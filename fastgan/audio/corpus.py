@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgan.audio.demo import GENRES, synthesise
+from fastgan.audio.demo import GENRES, RATES, synthesise
 from fastgan.audio.demo.catalogue import VERSION, catalogue
 from fastgan.audio.files import decode
 from fastgan.audio.folder import list_sounds
@@ -17,7 +17,6 @@ from fastgan.audio.split import known_genre
 from fastgan.audio.store import Index, Progress, Source, Write, open_store
 from fastgan.base.errors import BadInput, printable
 
-DEMO_RATES = (8_000, 48_000)
 DEMO_CLIPS = 10_000
 
 _MAPPED = 64 << 20  # bytes up to which windows are copied out of the map: touched pages of it count as memory
@@ -106,8 +105,8 @@ def open_demo(
         BadInput: an unknown genre, or a number outside what the corpus is made for.
         MachineFailure: the cache's disk is full.
     """
-    if not DEMO_RATES[0] <= rate <= DEMO_RATES[1]:
-        raise BadInput(f"the built-in corpus is made at {DEMO_RATES[0]:,} to {DEMO_RATES[1]:,} Hz, not {rate:,}")
+    if not RATES[0] <= rate <= RATES[1]:
+        raise BadInput(f"the built-in corpus is made at {RATES[0]:,} to {RATES[1]:,} Hz, not {rate:,}")
     if clips > DEMO_CLIPS:
         raise BadInput(f"the built-in corpus has up to {DEMO_CLIPS:,} clips, not {clips:,}")
     wanted = sorted({known_genre(name, {genre: genre for genre in GENRES}) for name in genres} or GENRES)

@@ -80,7 +80,10 @@ class Loop:
         Raises:
             Interrupted: somebody asked for the end; all is saved to the step.
         """
-        constants, at = stage.constants(), self.position
+        at = self.position
+        if at.stage_epoch >= epochs:
+            return
+        constants = stage.constants()
         try:
             while at.stage_epoch < epochs:
                 began = time.monotonic() - at.seconds

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fastgan.audio.scale import denormalise, normalise
+from fastgan.base.errors import BadInput
 from fastgan.gan.batches import noise
 from fastgan.gan.game import Game
 from fastgan.nn.generator import State
@@ -109,7 +110,7 @@ def _to_samples(game: Game, sequence: Tensor, length: int) -> NDArray[np.int16]:
     sound = game.decode(sequence)[:length]
     # A net that overflows gives NaN: that is a fault to be named, not a sound to be written.
     if not torch.isfinite(sound).all():
-        raise FloatingPointError(
-            "the generator gives NaN or infinity: the weights diverged; use a smaller learning rate"
+        raise BadInput(
+            "the generator gives NaN or infinity: its weights diverged; train again with a smaller learning rate"
         )
     return denormalise(sound.clamp(-1, 1).float().cpu().numpy())

@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 
 from fastgan.base.errors import BadInput
+from fastgan.ops.lstm import backends
+from fastgan.ops.registry import VARIABLE
 
 PACKAGES = ("torch", "triton", "numba", "numpy", "soundfile", "soxr", "safetensors", "pybind11")
 
@@ -53,6 +55,26 @@ def choose_device(name: str) -> torch.device:
     elif device.type != "cpu":
         raise BadInput(f"device {name!r} is not supported; use auto, cpu, cuda or cuda:1")
     return device
+
+
+def check_backend(name: str) -> None:
+    """Refuse an implementation of the LSTM that cannot run on this machine.
+
+    Args:
+        name: one of the implementations, or "auto", for which the environment variable FASTGAN_BACKEND may speak.
+
+    Raises:
+        BadInput: says why it cannot, or which there are.
+    """
+    source = f"--backend {name}"
+    if name == "auto" and os.environ.get(VARIABLE):
+        name = os.environ[VARIABLE]
+        source = f"{VARIABLE}={name}"
+    reasons: dict[str, str | None] = {"auto": None, **dict(backends())}
+    if name not in reasons:
+        raise BadInput(f"{source} is not known; there are {', '.join(reasons)}")
+    if reasons[name] is not None:
+        raise BadInput(f"{source} cannot run here: {reasons[name]}; use auto")
 
 
 def _processor() -> str:

@@ -20,10 +20,28 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     (home / "music").mkdir()
     for number in range(4):
         soundfile.write(home / "music" / f"{number}.wav", tune(0.5, seed=number), RATE)
-    more = {"paper": [], "fit only": ["--epochs", "0"], "encoder": ["--encoder", "conv", "--encoder-epochs", "1", "--window", "3"]}
+    more = {
+        "paper": [],
+        "fit only": ["--epochs", "0"],
+        "encoder": ["--encoder", "conv", "--encoder-epochs", "1", "--window", "3"],
+    }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FASTGAN_CACHE", str(home / "cache"))
-        assert train([*SMALL, "--epochs", "1", *more[request.param], "--data", str(home / "music"), "--out", str(home / "run")]) == 0
+        assert (
+            train(
+                [
+                    *SMALL,
+                    "--epochs",
+                    "1",
+                    *more[request.param],
+                    "--data",
+                    str(home / "music"),
+                    "--out",
+                    str(home / "run"),
+                ]
+            )
+            == 0
+        )
     return home / "run"
 
 

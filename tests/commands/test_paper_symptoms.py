@@ -48,7 +48,7 @@ def test_a_generator_that_gives_nothing_is_caught() -> None:
 @pytest.mark.parametrize("wrong", [np.arange(100, dtype=np.int64), np.ones((1, 100)), np.array([0.1, np.nan])])
 def test_corrupted_files_cannot_be_written(tmp_path: Path, wrong: np.ndarray) -> None:
     # "All the output .wav files were corrupted and cannot be played": integers of 64 bits, wrong shapes, no numbers.
-    with pytest.raises(ValueError, match="samples|values"):
+    with pytest.raises(ValueError, match=r"samples|values"):
         write_sound(tmp_path / "a.wav", wrong, RATE)
     assert not (tmp_path / "a.wav").exists()
 

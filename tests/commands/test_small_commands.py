@@ -18,7 +18,16 @@ from fastgan.info import main as info
 def test_info_names_versions_devices_and_backends(capsys: pytest.CaptureFixture[str]) -> None:
     assert info([]) == 0
     said = capsys.readouterr().out
-    for word in ("fastgan", "torch", "numba", "python", "processor", "native library", "cache", "reference     can run here"):
+    for word in (
+        "fastgan",
+        "torch",
+        "numba",
+        "python",
+        "processor",
+        "native library",
+        "cache",
+        "reference     can run here",
+    ):
         assert word in said
     assert "cuda          cannot: " in said
     assert info(["--loud"]) == 2
@@ -35,14 +44,18 @@ def test_the_built_in_corpus_becomes_a_tree_like_gtzan(tmp_path: Path, capsys: p
     assert "not an empty folder" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["--clips", "0"], ["--seconds", "0"], ["--rate", "1"], ["--seed", "-1"], ["--clips", "many"]])
+@pytest.mark.parametrize(
+    "arguments", [["--clips", "0"], ["--seconds", "0"], ["--rate", "1"], ["--seed", "-1"], ["--clips", "many"]]
+)
 def test_numbers_that_make_no_sense(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     assert demo_corpus([str(tmp_path / "corpus"), *arguments]) == 2
     assert arguments[0] in capsys.readouterr().err
     assert not (tmp_path / "corpus").exists()
 
 
-def test_the_console_script_has_the_same_verbs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_console_script_has_the_same_verbs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     def call(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["fastgan", *words])
         code = main()

@@ -287,6 +287,9 @@ def test_a_finished_run_resumes_to_nothing_and_may_be_longer(trained: Path) -> N
     assert main(["--resume", "--out", str(trained), "--epochs", "3"]) == 0
     assert [row["epoch"] for row in rows(trained)] == [1, 2, 3, 4, 5]
     assert not same(before, weights(trained))
+    before = weights(trained)
+    assert main(["--resume", "--out", str(trained), "--epochs", "0"]) == 0  # a stage that is over is not begun again
+    assert same(before, weights(trained))
 
 
 def test_minutes_end_in_time_with_every_stage_seen(music: Callable[..., Path], tmp_path: Path) -> None:

@@ -1,0 +1,37 @@
+"""Contenders that take turns in one process, so that whatever else the machine does falls on all of them."""
+
+import statistics
+import time
+from collections.abc import Callable
+
+TURNS = 15
+SECONDS = 0.05  # of each turn, at least
+
+Times = dict[str, list[float]]
+
+
+def take_turns(calls: dict[str, Callable[[], object]], turns: int = TURNS, seconds: float = SECONDS) -> Times:
+    """Time each call, over and over in turn, after a first round that is not counted: seconds per call, by name."""
+    for call in calls.values():
+        call()
+    repeats = {name: max(1, round(seconds / timed(call, 1))) for name, call in calls.items()}
+    times: Times = {name: [] for name in calls}
+    for _ in range(turns):
+        for name, call in calls.items():
+            times[name].append(timed(call, repeats[name]))
+    return times
+
+
+def timed(call: Callable[[], object], repeats: int) -> float:
+    """Seconds per call."""
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - start) / repeats
+
+
+def ratio(times: Times, baseline: str, contender: str) -> tuple[float, float, float]:
+    """How many times faster the contender is, turn by turn: median, and where the middle 60 % lie."""
+    ratios = sorted(slow / fast for slow, fast in zip(times[baseline], times[contender], strict=True))
+    fifth = len(ratios) // 5
+    return statistics.median(ratios), ratios[fifth], ratios[-1 - fifth]

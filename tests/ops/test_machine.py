@@ -1,0 +1,34 @@
+import pytest
+import torch
+
+from fastgan.base.errors import BadInput
+from fastgan.ops.machine import PACKAGES, check_backend, choose_device, describe
+
+
+def test_facts_are_plain_strings() -> None:
+    facts = describe()
+    assert facts.keys() >= {"processor", "cores", "system", "python", *PACKAGES}
+    assert all(isinstance(value, str) and value for value in facts.values())
+    assert facts["torch"] == torch.__version__
+
+
+def test_devices() -> None:
+    assert choose_device("cpu") == torch.device("cpu")
+    assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    for name in ("toaster", "meta", "cuda:77"):
+        with pytest.raises(BadInput, match="use "):
+            choose_device(name)
+
+
+def test_backends_are_checked_by_name_and_by_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("auto", "reference"):
+        check_backend(name)
+    with pytest.raises(BadInput, match="--backend triton cannot run here"):
+        check_backend("triton")
+    monkeypatch.setenv("FASTGAN_BACKEND", "cuda")
+    with pytest.raises(BadInput, match="FASTGAN_BACKEND=cuda cannot run here"):
+        check_backend("auto")
+    check_backend("reference")  # what is typed wins
+    monkeypatch.setenv("FASTGAN_BACKEND", "abacus")
+    with pytest.raises(BadInput, match="FASTGAN_BACKEND=abacus is not known; there are auto, "):
+        check_backend("auto")
