@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fastgan.audio.scale import FULL_SCALE
 from fastgan.base.atomic import replacing
 
-WIDTH, HEIGHT, DPI = 9.0, 4.8, 100  # inches, inches, pixels per inch: small enough to send two dozen in one page
+WIDTH, HEIGHT, DPI = 6.4, 3.6, 140  # inches, inches, pixels per inch: words stay legible at half the size
 RANGE_DB = 80.0  # from the loudest point of the spectrogram down: what lies below is masked in most music
 STEP_DB = 2.0  # per colour: finer than the eye tells apart in a picture this small, and the file shrinks
 LOWEST_TOP_DB = -60.0  # a silent sound stays dark: its rounding noise is not stretched to full brightness
@@ -26,7 +26,7 @@ WINDOWS_PER_COLUMN = 4  # averaged at most: bounds the work for long sounds
 _WAVE, _INK, _GRID = "#0a5a9c", "#22272e", "#d5dae0"
 _FONT = FontProperties(family="DejaVu Sans")  # comes with matplotlib: the same picture on every machine
 _TICKS_HZ = (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 40_000, 80_000)
-_TITLE_LENGTH = 90
+_TITLE_LENGTH = 70
 
 
 def draw(samples: NDArray[np.int16], rate: int, path: str | os.PathLike[str], *, title: str = "") -> None:
@@ -53,8 +53,8 @@ def draw(samples: NDArray[np.int16], rate: int, path: str | os.PathLike[str], *,
         raise ValueError(f"rate is {rate}, needs to be a positive number of samples per second")
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
-    wave = figure.add_axes((0.085, 0.63, 0.82, 0.29))
-    spectrogram = figure.add_axes((0.085, 0.12, 0.82, 0.47))
+    wave = figure.add_axes((0.1, 0.63, 0.79, 0.27))
+    spectrogram = figure.add_axes((0.1, 0.14, 0.79, 0.45))
     shift = 0.5 / rate if len(samples) <= FEW else 0.0  # a lone sample is in the middle of its place, not on the edge
     time = (-shift, max(len(samples), 1) / rate - shift)
     _draw_waveform(wave, samples, rate)
@@ -65,14 +65,14 @@ def draw(samples: NDArray[np.int16], rate: int, path: str | os.PathLike[str], *,
         _style(axes)
     wave.tick_params(labelbottom=False)
     spectrogram.set_xlabel("seconds", fontproperties=_FONT, fontsize=9, color=_INK)
-    figure.text(0.085, 0.945, _drawable(title), fontproperties=_FONT, fontsize=11, color=_INK, parse_math=False)
+    figure.text(0.1, 0.93, _drawable(title), fontproperties=_FONT, fontsize=10, color=_INK, parse_math=False)
     with replacing(path) as stream:
         figure.savefig(stream, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
 
 
 def _draw_waveform(axes: Axes, samples: NDArray[np.int16], rate: int) -> None:
     values = samples.astype(np.float32) / FULL_SCALE
-    pixels = round(0.82 * WIDTH * DPI)
+    pixels = round(0.79 * WIDTH * DPI)
     if len(values) > 4 * pixels:
         edges = np.linspace(0, len(values), 2 * pixels + 1).astype(np.int64)[:-1]
         low, high = np.minimum.reduceat(values, edges), np.maximum.reduceat(values, edges)
@@ -119,7 +119,7 @@ def _draw_spectrogram(
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_yticklabels([f"{hz // 1000}k" if hz >= 1_000 else str(hz) for hz in ticks])
     axes.set_ylabel("Hz", fontproperties=_FONT, fontsize=9, color=_INK)
-    scale = figure.add_axes((0.917, 0.12, 0.014, 0.47))
+    scale = figure.add_axes((0.905, 0.14, 0.016, 0.45))
     figure.colorbar(image, cax=scale)
     scale.yaxis.set_major_locator(FixedLocator(list(np.arange(top - RANGE_DB, top + 1, 20))))
     scale.yaxis.set_major_formatter("{x:g}")

@@ -112,8 +112,8 @@ class Run:
         name = f"samples/epoch_{epoch:04d}"
         write_sound(self.folder / f"{name}.wav", samples, rate)
         health = examine(samples, rate)
-        draw(samples, rate, self.folder / f"{name}.png", title=f"{title}: {health.verdict}")
-        return {"sample": f"{name}.wav", "health": asdict(health) | {"verdict": health.verdict}}
+        draw(samples, rate, self.folder / f"{name}.png", title=f"{title}: {', '.join(health.problems) or 'healthy'}")
+        return {"sample": f"{name}.wav", "health": asdict(health)}
 
     def save(self, name: str, checkpoint: Checkpoint, *, best: bool) -> None:
         """Write a checkpoint, see `save_checkpoint`."""

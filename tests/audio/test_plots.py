@@ -32,9 +32,9 @@ def picture(samples, path, rate=RATE, title=""):
 def panels(image):
     """The waveform and the spectrogram, without axes: [h, w, 3] each, top row first."""
     height, width = image.shape[:2]
-    columns = slice(round(0.09 * width), round(0.9 * width))
-    wave = image[round(0.09 * height) : round(0.368 * height), columns]
-    return wave, image[round(0.42 * height) : round(0.87 * height), columns]
+    columns = slice(round(0.105 * width), round(0.885 * width))
+    wave = image[round(0.105 * height) : round(0.368 * height), columns]
+    return wave, image[round(0.42 * height) : round(0.855 * height), columns]
 
 
 def inked(wave):
