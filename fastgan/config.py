@@ -48,6 +48,9 @@ class TrainConfig:
     save_every: float = option("seconds between checkpoints within an epoch", 60.0, resumable=True)
     sample_seconds: float = option("length of the sound made after each epoch, seconds", 2.0)
     device: str = option("where to compute: auto, cpu, cuda, cuda:1, ...", "auto")
+    threads: int = option(
+        "threads of the processor; 0 for one where the work is too small to share, else all", 0, resumable=True
+    )
     dtype: str = option("type of the weights", "float32", choices=("float32", "float64"))
     backend: str = option("implementation of the LSTM", "auto", choices=("auto", "reference", "cpu", "triton", "cuda"))
     minutes: float = option(
@@ -62,6 +65,7 @@ class TrainConfig:
         check_range(self, "hidden", 1, 1 << 14)
         check_range(self, "rate", *RATES)
         check_range(self, "clips", 0, 1_000_000)
+        check_range(self, "threads", 0, 1024)
         check_range(self, "seconds", 0.1, 600)
         check_range(self, "sample_seconds", 0.1, 600)
         check_range(self, "seed", 0, SEEDS - 1)

@@ -19,7 +19,7 @@ from fastgan.gan.checkpoint import Checkpoint, load_checkpoint
 from fastgan.gan.game import Game
 from fastgan.gan.progress import Screen
 from fastgan.gan.sample import Tick, by_feedback, from_noise
-from fastgan.ops.machine import check_backend, choose_device
+from fastgan.ops.machine import check_backend, choose_device, use_threads
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,6 +45,8 @@ def generate(folder: Path, config: GenerateConfig) -> int:
     game = restore_game(checkpoint, settings, config)
     stage = checkpoint.state["position"]["stage"]
     how = config.how if config.how != "auto" else ("noise" if stage == "game" else "feedback")
+    if how == "feedback":
+        use_threads(0, settings.window, settings.hidden)
     rate = checkpoint.state["rate"]
     length = max(1, round(config.seconds * rate))
     for number, path in enumerate(_paths(folder, config), start=1):

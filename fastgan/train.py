@@ -29,7 +29,7 @@ from fastgan.gan.report import write_report
 from fastgan.gan.run import Run, check_unused, next_folder, read_config
 from fastgan.gan.stages import STAGES, Stage
 from fastgan.nn.summary import summarise
-from fastgan.ops.machine import check_backend, choose_device, describe
+from fastgan.ops.machine import check_backend, choose_device, describe, use_threads
 from fastgan.version import VERSION
 
 DEMO_CLIPS = 100  # as many as the paper trained on
@@ -55,6 +55,7 @@ def train(told: dict[str, Any], started: float) -> int:
     screen, clock = Screen(), Clock(config.minutes, started)
     device = choose_device(config.device)
     check_backend(config.backend)
+    use_threads(config.threads, config.batch, config.hidden)
     game = Game.build(
         hidden=config.hidden,
         encoder=config.encoder == "conv",

@@ -1,7 +1,10 @@
 """Shared by all tests: a cache of their own, and small folders of made-up sound."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the networks here are tiny: threads would only wait for each other
 
 import numpy as np
 import pytest

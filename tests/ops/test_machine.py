@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from fastgan.base.errors import BadInput
-from fastgan.ops.machine import PACKAGES, check_backend, choose_device, describe
+from fastgan.ops.machine import PACKAGES, check_backend, choose_device, describe, use_threads
 
 
 def test_facts_are_plain_strings() -> None:
@@ -32,3 +32,21 @@ def test_backends_are_checked_by_name_and_by_variable(monkeypatch: pytest.Monkey
     monkeypatch.setenv("FASTGAN_BACKEND", "abacus")
     with pytest.raises(BadInput, match="FASTGAN_BACKEND=abacus is not known; there are auto, "):
         check_backend("auto")
+
+
+def test_small_work_gets_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = torch.get_num_threads()
+    try:
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        torch.set_num_threads(3)
+        use_threads(0, rows=4096, hidden=128)
+        assert torch.get_num_threads() == 3
+        use_threads(0, rows=32, hidden=128)
+        assert torch.get_num_threads() == 1
+        use_threads(2, rows=32, hidden=128)
+        assert torch.get_num_threads() == 2
+        monkeypatch.setenv("OMP_NUM_THREADS", "2")
+        use_threads(0, rows=32, hidden=128)  # who sets it knows why
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
