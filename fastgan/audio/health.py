@@ -24,6 +24,7 @@ DC_OFFSET = 0.1  # -20 dBFS: a click at each end, and a tenth of the range lost;
 HIGH_SHARE, HIGH_ONLY = 0.5, 0.9  # more than half and no rhythm, or nothing else whatever the rhythm
 FLAT = 0.5  # flatness: white noise gives over 0.75 (two frames) to 1, pink noise from 20 Hz up 0.43, music under 0.2
 STEADY_DB = 1.5  # mean step between frames: noise of 400 values a frame moves by 0.35 dB, a drum's decay by several
+SHAPED_FLAT, UNMOVED_DB = 0.15, 0.5  # noise with a bent spectrum; a second of dense metal moves by 0.55 dB and more
 BELOW_HEARING_SHARE = 0.98  # what is left above 20 Hz is 17 dB weaker
 BUZZ_S = 0.05  # 20 Hz: a faster cycle is heard as a pitch, a slower one as a rattle
 NEARLY_ALL = 0.9  # of the frames must agree before a whole sound is called one tone or one cycle
@@ -172,6 +173,11 @@ def _steady_faults(levels: Levels, spectrum: Spectrum, cycle: Cycle | None) -> I
     elif spectrum.flatness > FLAT and steady:
         yield "white noise", f"a steady hiss, equally strong at all frequencies (flatness {spectrum.flatness:.2f} of 1)"
         return  # its high share says nothing more
+    elif spectrum.flatness > SHAPED_FLAT and levels.step_db is not None and levels.step_db < UNMOVED_DB:
+        yield (
+            "steady noise",
+            f"a hiss that never changes, without notes or beats (flatness {spectrum.flatness:.2f} of 1)",
+        )
     if spectrum.high_share > (HIGH_SHARE if steady else HIGH_ONLY):
         share = _percent(spectrum.high_share)
         yield "high-pitched", f"{share} of the energy is above {spectrum.high_hz:.0f} Hz, above any note"

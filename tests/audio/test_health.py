@@ -55,6 +55,10 @@ FAULTY = {
     "overdriven": ("clipped", np.clip(8 * sweep(), -1, 1)),
     "offset": ("DC offset", sweep() + 0.2),
     "offset stronger than a quiet sound": ("DC offset", sweep(level=0.02) + 0.03),
+    "a random walk of six steps, again and again": (
+        "steady noise",
+        0.1 * np.cumsum(noise(4)[: 4 * RATE // 6 * 6].reshape(-1, 6), axis=1).reshape(-1),
+    ),
     "sine": ("one tone", 0.5 * np.sin(2 * np.pi * 440 * seconds(4))),
     "sine with vibrato": ("one tone", 0.5 * np.sin(2 * np.pi * 440 * seconds(4) + np.sin(2 * np.pi * 5 * seconds(4)))),
     "sine that throbs": ("one tone", np.sin(2 * np.pi * 440 * seconds(4)) * (0.4 + 0.3 * np.sin(6 * seconds(4)))),
