@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import config, njit, prange, types
+from numba import config, njit, types
 from numpy.typing import NDArray
 
 from fastgan.audio.scale import FULL_SCALE
+from fastgan.audio.threads import share_rows
 
 _STEP = np.float32(1 / FULL_SCALE)
 _PARALLEL_FROM = 1 << 17  # samples a call: below it, waking the other threads costs more than they save
@@ -91,7 +92,10 @@ def gather(samples: NDArray[np.int16], starts: NDArray[np.int64], out: NDArray[n
         ValueError: a window reaches outside the corpus, or `out` has another shape or type.
     """
     _check(len(samples), starts, out)
-    (_gather if out.size < _PARALLEL_FROM else _gather_parallel)(samples, starts, out)
+    if out.size < _PARALLEL_FROM:
+        _gather(samples, starts, out)
+    else:
+        share_rows(lambda rows: _gather(samples, starts[rows], out[rows]), len(starts))
 
 
 def gather_file(handle: int, length: int, starts: NDArray[np.int64], out: NDArray[np.float32]) -> None:
@@ -109,7 +113,10 @@ def gather_file(handle: int, length: int, starts: NDArray[np.int64], out: NDArra
         OSError: the file gives less than it should.
     """
     _check(length, starts, out)
-    missing = (_gather_file if len(starts) < _READS_FROM else _gather_file_parallel)(handle, starts, out)
+    if len(starts) < _READS_FROM:
+        missing = _gather_file(handle, starts, out)
+    else:
+        missing = sum(share_rows(lambda rows: _gather_file(handle, starts[rows], out[rows]), len(starts)))
     if missing:
         raise OSError(errno.EIO, f"{missing} of {len(starts)} windows could not be read from the corpus")
 
@@ -136,7 +143,7 @@ def _starts(windows, first, ends, hop, out):  # type: ignore[no-untyped-def]
         out[n] = first[clip] + (windows[n] - before) * hop
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _gather(samples, starts, out):  # type: ignore[no-untyped-def]
     for row in range(out.shape[0]):
         start = np.uint64(
@@ -146,34 +153,13 @@ def _gather(samples, starts, out):  # type: ignore[no-untyped-def]
             out[row, column] = np.float32(samples[start + column]) * _STEP
 
 
-@njit(cache=True, parallel=True)
-def _gather_parallel(samples, starts, out):  # type: ignore[no-untyped-def]
-    for row in prange(out.shape[0]):
-        start = np.uint64(starts[row])
-        for column in range(np.uint64(out.shape[1])):
-            out[row, column] = np.float32(samples[start + column]) * _STEP
-
-
-@njit(cache=True)
-def _read_row(handle, start, row):  # type: ignore[no-untyped-def]
-    samples = np.empty(row.size, np.int16)
-    got = _pread(handle, samples.ctypes.data, np.uint64(2 * row.size), 2 * start)  # type: ignore[call-overload]
-    for column in range(np.uint64(row.size)):
-        row[column] = np.float32(samples[column]) * _STEP
-    return got != 2 * row.size
-
-
 @njit(cache=True, nogil=True)
 def _gather_file(handle, starts, out):  # type: ignore[no-untyped-def]
-    missing = 0
+    missing, window = 0, np.uint64(out.shape[1])
+    samples = np.empty(out.shape[1], np.int16)
     for row in range(out.shape[0]):
-        missing += _read_row(handle, starts[row], out[row])
-    return missing
-
-
-@njit(cache=True, parallel=True)
-def _gather_file_parallel(handle, starts, out):  # type: ignore[no-untyped-def]
-    missing = 0
-    for row in prange(out.shape[0]):
-        missing += _read_row(handle, starts[row], out[row])
+        got = _pread(handle, samples.ctypes.data, 2 * window, 2 * starts[row])  # type: ignore[call-overload]
+        missing += got != 2 * out.shape[1]
+        for column in range(window):
+            out[row, column] = np.float32(samples[column]) * _STEP
     return missing
