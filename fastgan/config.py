@@ -146,8 +146,8 @@ def parser_of(kind: type[Any], prog: str, description: str) -> argparse.Argument
             _flag(item.name),
             type=_exactly(hints[item.name]),
             choices=item.metadata["choices"] or None,
-            metavar=None if item.metadata["choices"] else hints[item.name].__name__.upper(),
-            help=f"{text} (default: {item.default!r})" if item.default != "" else text,
+            metavar=None if item.metadata["choices"] else {int: "N", float: "X", str: "TEXT"}[hints[item.name]],
+            help=f"{text} (default: {item.default})" if item.default != "" else text,
         )
     return parser
 

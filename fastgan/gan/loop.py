@@ -83,6 +83,7 @@ class Loop:
         at = self.position
         if at.stage_epoch >= epochs:
             return
+        self.screen.say(f"{stage.name}: {epochs:,} epochs of {steps:,} steps of {stage.batch:,} windows")
         constants = stage.constants()
         try:
             while at.stage_epoch < epochs:
