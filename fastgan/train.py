@@ -3,6 +3,7 @@
 import hashlib
 import math
 import os
+import shlex
 import sys
 import time
 from collections import Counter
@@ -84,11 +85,11 @@ def train(told: dict[str, Any], started: float) -> int:
                 _play(config, game, corpus, split, run, screen, clock)
             finally:
                 page = write_report(folder)
-        screen.say(f"done: {printable(page)}\nmore music: python -m fastgan.generate {printable(folder)}")
+        screen.say(f"done: {printable(page)}")
+        screen.say(f"more music: python -m fastgan.generate {printable(shlex.quote(str(folder)))}")
     except Interrupted:
-        raise Interrupted(
-            f"stopped, all saved; go on with: python -m fastgan.train --resume --out {printable(folder)}"
-        ) from None
+        resume = f"python -m fastgan.train --resume --out {shlex.quote(str(folder))}"
+        raise Interrupted(f"stopped, all saved; go on with: {resume}") from None
     finally:
         run.close()
     return 0

@@ -135,8 +135,10 @@ def check_unused(folder: Path) -> None:
     """Refuse a folder that holds something: nothing of anybody's is overwritten.
 
     Raises:
-        BadInput: it holds a run or other files, or is a file.
+        BadInput: it holds a run or other files, or is a file, or has a name that TensorBoard cannot write to.
     """
+    if printable(folder) != str(folder):
+        raise BadInput(f"the name {printable(folder)} is not UTF-8; choose another --out")
     if (folder / "config.json").exists():
         raise BadInput(f"{printable(folder)} holds a run; continue it with --resume, or choose another --out")
     if folder.exists() and not folder.is_dir():

@@ -225,6 +225,8 @@ def test_an_output_folder_in_use_keeps_what_it_holds(
     (tmp_path / "papers" / "thesis.txt").write_text("x")
     code, said = say("--data", music(), out=tmp_path / "papers")
     assert (code, "is not empty and holds no run" in said) == (2, True)
+    code, said = say("--data", music(), out=Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")))
+    assert (code, "caf\\xe9 is not UTF-8; choose another --out" in said) == (2, True)
     code, said = say("--data", music(), out=tmp_path / "papers" / "thesis.txt")
     assert (code, "is a file; choose a folder" in said) == (2, True)
 
