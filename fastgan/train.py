@@ -34,7 +34,7 @@ from fastgan.ops.machine import check_backend, choose_device, describe, use_thre
 from fastgan.version import VERSION
 
 DEMO_CLIPS = 100  # as many as the paper trained on
-_TIMED_HELD_OUT = 1 << 16  # held-out windows measured at most when minutes count: an epoch must close in seconds
+_TIMED_HELD_OUT = 1 << 13  # held-out windows measured at most when minutes count: an epoch must close in seconds
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -36,6 +36,13 @@ class Position:
     epoch: int = 0
     seconds: float = 0.0
     best: float | None = None
+
+
+class Moment(NamedTuple):
+    """When a step was done, by `time.monotonic`."""
+
+    step: int
+    time: float
 
 
 class Loop:
@@ -87,15 +94,16 @@ class Loop:
         constants = stage.constants()
         try:
             while at.stage_epoch < epochs:
-                began = time.monotonic() - at.seconds
+                began, warm = time.monotonic() - at.seconds, None
                 with self.screen.bar(
                     f"{stage.name} {at.stage_epoch + 1}/{epochs}", steps, at.epoch_step, "windows"
                 ) as bar:
-                    while at.epoch_step < steps and not self._late(stage, steps):
+                    while at.epoch_step < steps and not self._late(stage, warm):
                         for name, value in stage.step(at.stage_step).items():
                             self.sums[name] = self.sums[name] + value if name in self.sums else value
                         at.stage_step, at.epoch_step = at.stage_step + 1, at.epoch_step + 1
                         at.seconds = time.monotonic() - began
+                        warm = warm or Moment(at.epoch_step, time.monotonic())
                         bar.update(at.epoch_step, per_part=stage.batch)
                         if time.monotonic() - self._saved_at > self.save_every:
                             self._save(stage)
@@ -107,11 +115,12 @@ class Loop:
             self._save(stage)
             raise
 
-    def _late(self, stage: Stage, steps: int) -> bool:
-        at = self.position
-        if not at.epoch_step:  # every stage gets a step, and so a sound to judge it by
+    def _late(self, stage: Stage, warm: Moment | None) -> bool:
+        """Whether what is left is only just enough to close the epoch; `warm` is when its first step here was done."""
+        done = self.position.epoch_step - warm.step if warm else 0
+        if not warm or not done:  # every stage gets two steps, and so a sound to judge it by
             return False
-        step = at.seconds / at.epoch_step
+        step = (time.monotonic() - warm.time) / done
         # A guess before the first closing was measured: passes without gradients over the held-out windows, and a sound.
         sound = 3e-4 * self.sample_length / stage.game.frame if isinstance(stage, FitStage) else step
         return self.clock.over(1.0 + sound + step * stage.measured / stage.batch / 2)

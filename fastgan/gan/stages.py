@@ -29,8 +29,8 @@ ENCODER_FRAMES = 32  # frames in a training sequence of the encoder
 _VALUES = 32_768  # steps of sequences that are measured at a time: bounds the memory for any window
 _STARTS = 64  # held-out windows that a checkpoint keeps, for feedback to begin with
 _LINEAR_ORDER = 2048  # values a window may hold for the linear predictor: the normal equations grow with the square
-_LINEAR_WORK = 2e11  # products that summing them may take, some seconds
-_LINEAR_WINDOWS = 1 << 22  # far more than the unknowns need
+_LINEAR_WORK = 5e10  # products that summing them may take, a second or two
+_LINEAR_WINDOWS = 1 << 20  # far more than the unknowns need
 
 
 class Stage(ABC):
