@@ -10,7 +10,6 @@ with all threads. Every contender's answer is compared to numpy's before anythin
 import statistics
 from pathlib import Path
 
-import numba
 import numpy as np
 import pytest
 from scipy.io import wavfile
@@ -18,6 +17,7 @@ from turns import TURNS, ratio, take_turns
 
 from fastgan.audio.files import write_sound
 from fastgan.audio.segments import gather, gather_file, gather_numpy
+from fastgan.audio.threads import THREADS, share_rows
 
 CLIPS, LENGTH, RATE = 100, 661_500, 22_050
 CASES = {6: 65_536, 16_384: 512}  # window: windows a call
@@ -44,12 +44,9 @@ def scipy_loop(home: Path, starts: np.ndarray, out: np.ndarray) -> None:
             out[row] = data[start : start + out.shape[1]] / 32_768
 
 
-@numba.njit(parallel=True)
-def copy(source, target):
+def copy(source: np.ndarray, target: np.ndarray) -> None:
     """Copy with all threads: the machine's bandwidth."""
-    part = source.size // 64
-    for n in numba.prange(64):
-        target[n * part : (n + 1) * part] = source[n * part : (n + 1) * part]
+    share_rows(lambda part: np.copyto(target[part], source[part]), len(source))
 
 
 @pytest.mark.parametrize("window", CASES)
@@ -74,9 +71,7 @@ def test_gather(benchmark, corpus, window):
             np.testing.assert_array_equal(out, truth, err_msg=name)
         times = take_turns(contenders | {"copy": lambda: copy(source, target)}, seconds=0.02)
     bandwidth = 2 * source.nbytes / statistics.median(times["copy"]) / 1e9
-    print(
-        f"\n{batch:,} windows of {window:,}; this machine copies {bandwidth:.1f} GB/s with {numba.get_num_threads()} threads"
-    )
+    print(f"\n{batch:,} windows of {window:,}; this machine copies {bandwidth:.1f} GB/s with {THREADS} threads")
     for name in contenders:
         speed = 6 * out.size / statistics.median(times[name]) / 1e9
         middle, low, high = ratio(times, "SciPy, file by file", name)
