@@ -155,9 +155,8 @@ def _restore(loop: Loop, game: Game, run: Run, lr: float) -> None:
             game.load(checkpoint.tensors)
         except ValueError as error:
             raise BadInput(f"the checkpoint in {printable(run.folder)} does not fit these settings: {error}") from error
-        loop.sums = {
-            k.removeprefix("sum."): v.to(game.device) for k, v in checkpoint.tensors.items() if k.startswith("sum.")
-        }
+        # By the names in the state: tensors come in no order, and columns should.
+        loop.sums = {name: checkpoint.tensors[f"sum.{name}"].to(game.device) for name in checkpoint.state["sums"]}
     run.keep_rows(loop.position.epoch)
 
 

@@ -170,5 +170,7 @@ class Loop:
         if name != self._saved:
             sums = {f"sum.{key}": value.cpu() for key, value in self.sums.items()}
             tensors = stage.game.tensors() | sums | {"starts": stage.starts().cpu().contiguous()}
-            self.run.save(name, Checkpoint(tensors, {"position": asdict(at), **self.keep}), best=best)
+            self.run.save(
+                name, Checkpoint(tensors, {"position": asdict(at), "sums": list(self.sums), **self.keep}), best=best
+            )
         self._saved, self._saved_at = name, time.monotonic()

@@ -247,6 +247,7 @@ def test_killed_at_several_moments_the_weights_are_the_same(music: Callable[...,
         for run in (whole, killed)
     ]
     assert timeless[0] == timeless[1]
+    assert [list(row) for row in timeless[0]] == [list(row) for row in timeless[1]]  # columns in their order, too
     for row in rows(whole):
         assert (whole / str(row["sample"])).read_bytes() == (killed / str(row["sample"])).read_bytes()
 
