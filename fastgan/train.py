@@ -250,7 +250,7 @@ def _greet(
     )
     if quarantine["skipped"] or quarantine["noted"]:
         left, noted = len(quarantine["skipped"]), len(quarantine["noted"])
-        screen.say(f"{left} files left out, {noted} with a remark: {printable(folder / 'quarantine.json')}")
+        screen.say(f"files left out: {left}, used with a remark: {noted}; see {printable(folder / 'quarantine.json')}")
     screen.say(f"run: {printable(folder)}")
 
 
