@@ -37,7 +37,7 @@ def test_others_get_plain_lines_now_and_then(monkeypatch: pytest.MonkeyPatch) ->
             bar.update(10 * done, per_part=32)
     assert "\x1b" not in out.getvalue()
     lines = out.getvalue().splitlines()
-    assert 2 <= len(lines) <= 4
+    assert 2 <= len(lines) <= 5  # six updates; the first comes too soon to be printed
     assert all(line.startswith("  fit 1/5: ") and line.endswith(" left") for line in lines)
 
 
