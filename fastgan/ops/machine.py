@@ -62,8 +62,9 @@ def choose_device(name: str) -> torch.device:
 def use_threads(count: int, rows: int, hidden: int) -> None:
     """Set how many threads torch uses on the processor.
 
-    Threads that share a small product wait for each other as long as they work: 1.3 times faster on an idle machine with two
-    cores, fifty times slower on a busy one, where the other thread is not even running. So small work gets one thread.
+    Threads that share a small product wait for each other about as long as they work: at the paper's batch two gain little on
+    an idle machine and lose by 2 times and more on a busy one, where the other thread is not even running
+    (benchmarks/bench_threads.py). So small work gets one thread.
 
     Args:
         count: how many; 0 to choose by the size of the work, unless OMP_NUM_THREADS is set.
