@@ -1,5 +1,6 @@
 """The compiled library `fastgan._native`, loaded once. That it is absent is normal; that it will not load is a fault."""
 
+import ctypes
 import functools
 import importlib
 import importlib.machinery
@@ -10,8 +11,9 @@ from types import ModuleType
 
 import torch
 
-CONTRACT = 1  # of csrc/lstm.h, as the Python side knows it
+CONTRACT = 2  # of csrc/lstm.h, as the Python side knows it
 NAME = "fastgan._native"
+_OPENMP = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
 ABSENT = (
     "the native library is not built (no C++ compiler was there, or FASTGAN_NATIVE=off); "
     "FASTGAN_NATIVE=cpu pip install ... builds it or says why it cannot"
@@ -40,7 +42,26 @@ def library() -> ModuleType | None:
     found = getattr(module, "CONTRACT", None)
     if found != CONTRACT:
         raise RuntimeError(f"{NAME} was built for contract {found}, this version needs {CONTRACT}; {_rebuild()}")
+    runtime = openmp()
+    if runtime is not None:
+        module.use_openmp(*(ctypes.cast(getattr(runtime, name), ctypes.c_void_p).value for name in _OPENMP))
     return module
+
+
+def openmp() -> ctypes.CDLL | None:
+    """The OpenMP runtime that torch has loaded, or None: the kernels borrow its threads and bring none of their own."""
+    try:
+        lines = Path("/proc/self/maps").read_text().splitlines()
+    except OSError:
+        return None
+    paths = dict.fromkeys(Path(line.split(maxsplit=5)[5]) for line in lines if line.count("/"))
+    named = [path for path in paths if path.name.startswith(("libgomp", "libomp", "libiomp"))]
+    home = Path(torch.__file__).parent
+    for path in sorted(named, key=lambda path: home not in path.parents):  # its own before one that others have loaded
+        library = ctypes.CDLL(str(path))
+        if all(hasattr(library, name) for name in _OPENMP):
+            return library
+    return None
 
 
 def why_not() -> str | None:

@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import torch
 from torch import Tensor
@@ -16,8 +16,7 @@ _log = logging.getLogger(__name__)
 _logged: set[str] = set()
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """The sizes, dtype and device that a backend is asked to handle.
 
     Attributes:
@@ -29,7 +28,6 @@ class Problem:
         dtype: of every tensor.
         device: its kind, such as "cpu" or "cuda".
         packed: whether sequences have different lengths.
-        setting: what surrounds the call and asks for plain torch operations (a trace, a transform, autocast), or None.
     """
 
     steps: int
@@ -40,7 +38,6 @@ class Problem:
     dtype: torch.dtype
     device: str
     packed: bool = False
-    setting: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +50,7 @@ class Backend:
         why_not_here: the same for this machine alone, whatever the problem.
         forward: computes; its arguments are those of the op's reference.
         backward: computes gradients from what any backend's `forward` saved.
+        second: computes gradients of gradients from the same; None for torch to differentiate the definition.
     """
 
     name: str
@@ -60,6 +58,7 @@ class Backend:
     why_not_here: Callable[[], str | None]
     forward: Callable[..., Any]
     backward: Callable[..., Any]
+    second: Callable[..., Any] | None = None
 
 
 def absent(name: str, reason: str) -> Backend:
@@ -136,7 +135,7 @@ def _log_once(chosen: Backend, reasons: list[tuple[str, str]]) -> None:
 
 
 def surroundings(tensors: Iterable[Tensor | None], device: str) -> str | None:
-    """What around a call asks for plain torch operations, in words; None when nothing does.
+    """What around a call has to see what it does as operators of torch, in words; None when nothing has to.
 
     Args:
         tensors: the arguments of the call; None for those left out.
@@ -158,6 +157,23 @@ def surroundings(tensors: Iterable[Tensor | None], device: str) -> str | None:
         if type(tensor) not in _PLAIN:
             return f"a tensor of the class {type(tensor).__name__}"
     return None
+
+
+def plain_only() -> str | None:
+    """What around a call can follow plain torch operations and nothing else, in words; None when nothing is like that."""
+    if torch.autograd.forward_ad._current_level >= 0:
+        return "forward-mode differentiation is active"
+    if torch.jit.is_tracing():
+        return "torch.jit is tracing"
+    if torch._C._are_functorch_transforms_active() and (torch.compiler.is_compiling() or _func_differentiates()):
+        # Operators made by torch.library have gradients for torch.autograd alone.
+        return "a torch.func transform that differentiates (grad, vjp, jacrev, jvp, hessian) is active"
+    return None
+
+
+def _func_differentiates() -> bool:
+    kinds = torch._C._functorch.TransformType
+    return any(level.key() in (kinds.Grad, kinds.Jvp) for level in torch._C._functorch.get_interpreter_stack() or ())
 
 
 def autocast_on(device: str) -> bool:

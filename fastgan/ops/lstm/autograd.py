@@ -1,118 +1,227 @@
-"""One layer in one direction around any backend: the products over all steps, and gradients written once.
+"""Gradients around any backend, of first and second order, for calls that torch runs at once."""
 
-The products with the input and for the weights' gradients need no order in time, so each is one matrix product here;
-a backend runs only what is sequential.
-"""
-
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from fastgan.ops.lstm import reference
-from fastgan.ops.lstm.reference import Saved
+from fastgan.ops.lstm.second import second as by_hand
+from fastgan.ops.lstm.stack import Gradients, Layout, Stack, Trace
 from fastgan.ops.registry import Backend
 
-Inputs = tuple[Tensor, Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]  # x w_ih w_hh bias h0 c0
+Outputs = tuple[Tensor, Tensor, Tensor]
+Form = tuple[int, tuple[int, ...], Layout | None]  # of a stack, all that is no tensor: directions, batch_sizes, layout
 
 
-def layer(backend: Backend, inputs: Inputs, *, reverse: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Run one layer; saves nothing when no gradient can be asked for.
+def run(backend: Backend, stack: Stack) -> Outputs:
+    """Run a stack of layers; saves nothing when no gradient can be asked for.
+
+    Returns:
+        output, h_n, c_n as `reference.run` gives them.
+    """
+    tensors = stack.tensors()
+    if torch.is_grad_enabled() and any([tensor is not None and tensor.requires_grad for tensor in tensors]):  # noqa: C419
+        return _Forward.apply(backend, stack, *tensors)
+    return backend.forward(stack, False)[:3]
+
+
+class _Forward(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, backend: Backend, stack: Stack, *tensors: Any) -> Outputs:
+        trace = backend.forward(stack, True)
+        ctx.backend, ctx.form = backend, (stack.directions, stack.batch_sizes, stack.layout)
+        ctx.save_for_backward(*tensors, *trace)
+        ctx.set_materialize_grads(False)
+        return trace[:3]
+
+    @staticmethod
+    def backward(ctx: Any, d_output: Tensor | None, d_h_n: Tensor | None, d_c_n: Tensor | None) -> tuple[Any, ...]:
+        wanted = ctx.needs_input_grad[2:]
+        if d_output is None and d_h_n is None and d_c_n is None:
+            return (None,) * (2 + len(wanted))
+        saved = ctx.saved_tensors
+        stack = _stack(saved[:-7], ctx.form)
+        if batched(d_output, d_h_n, d_c_n):
+            found = first_by_definition(stack, (d_output, d_h_n, d_c_n), wanted)
+            return None, None, *found
+        if not torch.is_grad_enabled():
+            found = ctx.backend.backward(stack, Trace(*saved[-7:]), d_output, d_h_n, d_c_n, wanted)
+            return None, None, found.x, found.h0, found.c0, None, *found.weights
+        # Asked for gradients that can be differentiated themselves. The trace is what the tensors give, so no gradient
+        # goes through it.
+        trace = [None if tensor is None else tensor.detach() for tensor in saved[-7:]]
+        found = _Backward.apply(ctx.backend, ctx.form, wanted, d_output, d_h_n, d_c_n, *saved[:-7], *trace)
+        return None, None, *found
+
+
+class _Backward(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, backend: Backend, form: Form, wanted: Sequence[bool], *tensors: Any
+    ) -> tuple[Tensor | None, ...]:
+        stack = _stack(tensors[3:-7], form)
+        found = backend.backward(stack, Trace(*tensors[-7:]), *tensors[:3], wanted)
+        ctx.backend, ctx.form, ctx.wanted = backend, form, wanted
+        ctx.save_for_backward(*tensors)
+        ctx.set_materialize_grads(False)
+        # Both biases have one gradient, but an output of its own each.
+        seen: set[int] = set()
+        weights = [own(weight, seen) for weight in found.weights]
+        return found.x, found.h0, found.c0, None, *weights
+
+    @staticmethod
+    def backward(ctx: Any, *u: Tensor | None) -> tuple[Any, ...]:
+        needed = ctx.needs_input_grad[3:-7]
+        saved = ctx.saved_tensors
+        d_outputs, tensors, trace = saved[:3], saved[3:-7], Trace(*saved[-7:])
+        stack = _stack(tensors, ctx.form)
+        if all(one is None for one in u):
+            return (None,) * len(ctx.needs_input_grad)
+        if torch.is_grad_enabled() or batched(*u):
+            found = by_definition(stack, d_outputs, ctx.wanted, u, needed)
+        else:
+            weighed = Gradients(u[0], u[1], u[2], u[4:])
+            s, given = second(ctx.backend, stack, trace, d_outputs, weighed, needed[3:])
+            found = [*s, given.x, given.h0, given.c0, None, *given.weights]
+            found = [value if want else None for value, want in zip(found, needed, strict=True)]
+        return None, None, None, *found, *[None] * 7
+
+
+def second(
+    backend: Backend,
+    stack: Stack,
+    trace: Trace,
+    d_outputs: Sequence[Tensor | None],
+    u: Gradients,
+    needed: Sequence[bool],
+) -> tuple[tuple[Tensor, Tensor, Tensor], Gradients]:
+    """The gradients of u times the gradients: by the backend's own second order, or in plain torch.
 
     Args:
         backend: who computes.
-        inputs: x [T, B, I], w_ih [4H, I], w_hh [4H, H], bias [4H] or None, h0 [B, H] or None, c0 [B, H] or None.
-        reverse: run from the last step to the first.
+        stack: the call.
+        trace: what any backend's `forward` left for it.
+        d_outputs: gradients of output, h_n, c_n; None for zeros.
+        u: what they are weighed with; None for zeros and for gradients that were not wanted.
+        needed: which of `stack.tensors()` to give gradients for.
 
     Returns:
-        h [T, B, H], the last h [B, H] (a view of it), the last c [B, H].
+        Those for the three of `d_outputs`, and those for the call's tensors.
     """
-    if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in inputs):
-        h, c_n = _Layer.apply(backend, reverse, *inputs)
-    else:
-        h, c_n = _run(backend, inputs, reverse, keep=False)[1:]
-    return h, h[0 if reverse else -1], c_n
+    if backend.second is not None and not stack.projected:
+        return backend.second(stack, trace, *d_outputs, u, needed)
+    d_output, d_h_n, d_c_n = d_outputs
+    return by_hand(stack, trace, d_output, d_h_n, d_c_n, u, needed)
 
 
-def _run(backend: Backend, inputs: Inputs, reverse: bool, keep: bool) -> tuple[Saved, Tensor, Tensor]:
-    x, w_ih, w_hh, bias, h0, c0 = inputs
-    gates_x = _input_gates(x, w_ih, bias)
-    saved = backend.forward(gates_x, w_hh, h0, c0, reverse=reverse, keep=keep)
-    return saved, saved.h, saved.c[0 if reverse else -1]
+def batched(*gradients: Tensor | None) -> bool:
+    """Whether these are many gradients at once, as `torch.autograd.grad(..., is_grads_batched=True)` gives them."""
+    legacy = torch._C._functorch.is_legacy_batchedtensor
+    return any(gradient is not None and legacy(gradient) for gradient in gradients)
 
 
-def _input_gates(x: Tensor, w_ih: Tensor, bias: Tensor | None) -> Tensor:
-    """The input's part of all gates, [T, B, 4H], in memory of its own."""
-    steps, rows, values = x.shape
-    w_t = w_ih.t()
-    flat = x.reshape(steps * rows, values)
-    if bias is None:
-        gates = torch.mm(flat, w_t)
-    elif values == 1:  # one value a step is no product, and far faster without the set-up of one
-        gates = torch.addcmul(bias, flat, w_t)
-    else:
-        gates = torch.addmm(bias, flat, w_t)
-    return gates.view(steps, rows, w_t.shape[1])
-
-
-class _Layer(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, backend: Backend, reverse: bool, *inputs: Any) -> tuple[Tensor, Tensor]:
-        saved, h, c_n = _run(backend, inputs, reverse, keep=True)
-        ctx.backend, ctx.reverse = backend, reverse
-        ctx.save_for_backward(*inputs, *saved)
-        ctx.set_materialize_grads(False)
-        return h, c_n.clone()
-
-    @staticmethod
-    def backward(ctx: Any, dh: Tensor | None, dc_n: Tensor | None) -> tuple[Tensor | None, ...]:
-        if dh is None and dc_n is None:
-            return (None,) * 8
-        tensors = ctx.saved_tensors
-        inputs: Inputs = tensors[:6]
-        if torch.is_grad_enabled():  # asked for gradients that can be differentiated themselves
-            return None, None, *_differentiable(inputs, ctx.needs_input_grad[2:], dh, dc_n, ctx.reverse)
-        x, w_ih, w_hh, _, h0, c0 = inputs
-        saved = Saved(*tensors[6:])
-        gradients = ctx.backend.backward(dh, dc_n, saved, w_hh, c0, reverse=ctx.reverse)
-        _, _, for_x, for_w_ih, for_w_hh, for_bias, for_h0, for_c0 = ctx.needs_input_grad
-        steps, rows, values = x.shape
-        flat = gradients.gates.view(steps * rows, -1)  # [T * B, 4H]
-        return (
-            None,
-            None,
-            torch.mm(flat, w_ih).view(steps, rows, values) if for_x else None,
-            torch.mm(flat.t(), x.reshape(steps * rows, values)) if for_w_ih else None,
-            _recurrent_weight(gradients.gates, saved.h, h0, w_hh, ctx.reverse) if for_w_hh else None,
-            flat.sum(0) if for_bias else None,
-            gradients.h0 if for_h0 else None,
-            gradients.c0 if for_c0 else None,
-        )
-
-
-def _recurrent_weight(dgates: Tensor, h: Tensor, h0: Tensor | None, w_hh: Tensor, reverse: bool) -> Tensor:
-    """The gradient of w_hh: every step's gates against the hidden state before it."""
-    first = -1 if reverse else 0
-    later, earlier = (dgates[:-1], h[1:]) if reverse else (dgates[1:], h[:-1])
-    if len(later) == 0:
-        return torch.zeros_like(w_hh) if h0 is None else torch.mm(dgates[first].t(), h0)
-    product = torch.mm(later.reshape(-1, later.shape[-1]).t(), earlier.reshape(-1, earlier.shape[-1]))
-    return product if h0 is None else product.addmm_(dgates[first].t(), h0)
-
-
-def _differentiable(
-    inputs: Inputs, needed: tuple[bool, ...], dh: Tensor | None, dc_n: Tensor | None, reverse: bool
+def first_by_definition(
+    stack: Stack, d_outputs: Sequence[Tensor | None], wanted: Sequence[bool]
 ) -> list[Tensor | None]:
-    """Gradients with a graph of their own: the definition is run again and torch differentiates it."""
-    # Each input becomes a node of its own, so that a gradient through one (h0 computed from x, say) is not counted
-    # in another's.
-    fresh = [None if tensor is None else tensor.view_as(tensor) for tensor in inputs]
-    x, w_ih, w_hh, bias, h0, c0 = fresh
+    """The gradients of a call, by torch from the definition: right to any order.
+
+    Args:
+        stack: the call.
+        d_outputs: gradients of output, h_n, c_n; None for zeros.
+        wanted: which of `stack.tensors()` to give gradients for.
+    """
+    further = torch.is_grad_enabled()
+    with torch.enable_grad():
+        fresh = [None if tensor is None else tensor.view_as(tensor) for tensor in stack.tensors()]
+        outputs = reference.run(stack.with_tensors(fresh))
+        weighed = [(out, seed) for out, seed in zip(outputs, d_outputs, strict=True) if seed is not None]
+        found = iter(
+            torch.autograd.grad(
+                [out for out, _ in weighed],
+                [tensor for tensor, want in zip(fresh, wanted, strict=True) if tensor is not None and want],
+                [seed for _, seed in weighed],
+                create_graph=further,
+                allow_unused=True,
+            )
+        )
+    return [next(found) if want else None for want in wanted]
+
+
+def by_definition(
+    stack: Stack,
+    d_outputs: Sequence[Tensor | None],
+    wanted: Sequence[bool],
+    u: Sequence[Tensor | None],
+    needed: Sequence[bool],
+) -> list[Tensor | None]:
+    """The gradients of u times the gradients, by torch from the definition: right to any order.
+
+    Args:
+        stack: the call.
+        d_outputs: gradients of output, h_n, c_n; None for zeros.
+        wanted: which of `stack.tensors()` the gradients were taken for.
+        u: what they are weighed with, one for each of `stack.tensors()`; None for zeros.
+        needed: which of `d_outputs` and `stack.tensors()` to give gradients for.
+    """
+    further = torch.is_grad_enabled()
+    with torch.enable_grad():
+        # Each tensor becomes a node of its own, so that a gradient through one (h0 computed from x, say) is not
+        # counted in another's.
+        fresh = [None if tensor is None else tensor.view_as(tensor) for tensor in stack.tensors()]
+        seeds = [None if seed is None else seed.view_as(seed) for seed in d_outputs]
+        fresh = [_differentiable(tensor, needed[3 + k] or wanted[k]) for k, tensor in enumerate(fresh)]
+        seeds = [_differentiable(seed, needed[k]) for k, seed in enumerate(seeds)]
+        outputs = reference.run(stack.with_tensors(fresh))
+        weighed = [(out, seed) for out, seed in zip(outputs, seeds, strict=True) if seed is not None]
+        chosen = [
+            (tensor, one)
+            for tensor, want, one in zip(fresh, wanted, u, strict=True)
+            if tensor is not None and want and one is not None
+        ]
+        gradients = torch.autograd.grad(
+            [out for out, _ in weighed],
+            [tensor for tensor, _ in chosen],
+            [seed for _, seed in weighed],
+            create_graph=True,
+            allow_unused=True,
+        )
+        pairs = [(gradient, one) for gradient, (_, one) in zip(gradients, chosen, strict=True) if gradient is not None]
+        sources = [tensor if want else None for tensor, want in zip([*seeds, *fresh], needed, strict=True)]
+        targets = [tensor for tensor in sources if tensor is not None]
+        if not targets or not any(gradient.requires_grad for gradient, _ in pairs):
+            return [None] * len(sources)
+        pairs = [(gradient, one) for gradient, one in pairs if gradient.requires_grad]
+        found = iter(
+            torch.autograd.grad(
+                [gradient for gradient, _ in pairs],
+                targets,
+                [one for _, one in pairs],
+                create_graph=further,
+                allow_unused=True,
+            )
+        )
+    return [None if tensor is None else next(found) for tensor in sources]
+
+
+def _differentiable(tensor: Tensor | None, want: bool) -> Tensor | None:
+    if tensor is None or not want or tensor.requires_grad:
+        return tensor
+    return tensor.detach().requires_grad_()
+
+
+def _stack(tensors: Sequence[Tensor | None], form: Form) -> Stack:
+    x, h0, c0, masks, *weights = tensors
     assert x is not None
-    assert w_ih is not None
-    assert w_hh is not None
-    h, _, c_n = reference.layer(x, w_ih, w_hh, bias, h0, c0, reverse=reverse)
-    outputs, gradients = zip(*[(out, d) for out, d in ((h, dh), (c_n, dc_n)) if d is not None], strict=True)
-    wanted = [tensor for tensor, want in zip(fresh, needed, strict=True) if want and tensor is not None]
-    found = iter(torch.autograd.grad(outputs, wanted, gradients, create_graph=True, allow_unused=True))
-    return [next(found) if want and tensor is not None else None for tensor, want in zip(fresh, needed, strict=True)]
+    return Stack(x, h0, c0, masks, tuple(weights), *form)
+
+
+def own(tensor: Tensor | None, seen: set[int]) -> Tensor | None:
+    """A tensor that has not been given before: itself, or a copy."""
+    if tensor is None:
+        return None
+    if id(tensor) in seen:
+        return tensor.clone()
+    seen.add(id(tensor))
+    return tensor

@@ -1,115 +1,170 @@
-"""Backend "cpu": torch multiplies the matrices into memory laid out beforehand, the native cell does all the rest.
+"""Backend "cpu": the native kernels of csrc/cpu, one call for a whole stack of layers."""
 
-The cell's activations, the cell state and the hidden state of one step are computed in one pass over memory; the first
-step of a sequence that begins from zeros needs no product.
-"""
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
 
 from fastgan.ops import native
-from fastgan.ops.lstm.reference import Gradients, Saved
+from fastgan.ops.lstm.stack import Gradients, Stack, Trace, layout_of, new_trace
 from fastgan.ops.registry import Backend, Problem
 
-_DTYPES = {torch.float32: "float32", torch.float64: "float64"}
+_DTYPES = {torch.float32: "float32", torch.float64: "float64"}  # in the names of the kernels
 
 
 def why_not(problem: Problem) -> str | None:
     """Every reason why this backend cannot run a problem, or None."""
-    if problem.setting is not None:
-        return problem.setting  # alone: a compiler that traces this line could not follow the loading of a library
+    if problem.device == "cpu" and problem.dtype in _DTYPES and problem.batch and problem.inputs and problem.hidden:
+        return native.why_not()
     reasons = []
     if problem.device != "cpu":
         reasons.append(f"tensors on {problem.device} (it takes cpu)")
     if problem.dtype not in _DTYPES:
         reasons.append(f"{str(problem.dtype).removeprefix('torch.')} (it takes {', '.join(_DTYPES.values())})")
-    if problem.packed:
-        reasons.append("sequences of different lengths")
-    if problem.projection:
-        reasons.append("projected states")
-    if problem.batch == 0:
-        reasons.append("an empty batch")
+    reasons += [
+        f"an empty {name}"
+        for name, size in (("batch", problem.batch), ("input", problem.inputs), ("state", problem.hidden))
+        if size == 0
+    ]
     absent = native.why_not()
     if absent is not None:
         reasons.append(absent)
-    return "; ".join(reasons) or None
+    return "; ".join(reasons)
 
 
-def forward(
-    gates_x: Tensor, w_hh: Tensor, h0: Tensor | None, c0: Tensor | None, *, reverse: bool = False, keep: bool = True
-) -> Saved:
-    """The recurrence, in place of `gates_x`; arguments and result as in `reference.forward`."""
-    library = native.library()
-    assert library is not None
-    cell = library.lstm_forward_float32 if gates_x.dtype == torch.float32 else library.lstm_forward_float64
-    gates = gates_x.contiguous()
-    steps, rows, width = gates.shape
-    hidden = width // 4
-    h = gates.new_empty(steps, rows, hidden)
-    c = gates.new_empty(steps if keep else 1, rows, hidden)
-    size = gates.element_size() * rows * hidden  # bytes of one step of h; a step of gates has four times as many
-    gates_at, h_at, c_at = gates.data_ptr(), h.data_ptr(), c.data_ptr()
-    c_step = size if keep else 0
-    w_t = w_hh.t()
-    each_gates, each_h = gates.unbind(0), h.unbind(0)
-    h_prev = h0
-    c_prev_at = 0
-    if c0 is not None:
-        c0 = c0.contiguous()
-        c_prev_at = c0.data_ptr()
-    for t in reversed(range(steps)) if reverse else range(steps):
-        if h_prev is not None:
-            each_gates[t].addmm_(h_prev, w_t)
-        c_now_at = c_at + t * c_step
-        cell(gates_at + 4 * t * size, c_prev_at, c_now_at, h_at + t * size, rows, hidden, keep)
-        h_prev, c_prev_at = each_h[t], c_now_at
-    return Saved(h, c, gates if keep else None)
+def forward(stack: Stack, keep: bool = True) -> Trace:
+    """As `reference.forward`."""
+    stack = _dense(stack)
+    trace = new_trace(stack, keep)
+    output, h_n, c_n, *rest = trace
+    _kernel("forward", stack)(
+        *_call(stack),
+        [output.data_ptr(), *_all_at(rest)],
+        h_n.data_ptr(),
+        c_n.data_ptr(),
+        torch.get_num_threads(),
+    )
+    return trace
 
 
 def backward(
-    dh: Tensor | None,
-    dc_n: Tensor | None,
-    saved: Saved,
-    w_hh: Tensor,
-    c0: Tensor | None,
-    *,
-    reverse: bool = False,
+    stack: Stack,
+    trace: Trace,
+    d_output: Tensor | None,
+    d_h_n: Tensor | None,
+    d_c_n: Tensor | None,
+    wanted: Sequence[bool],
 ) -> Gradients:
-    """The recurrence backwards; arguments and result as in `reference.backward`."""
-    library = native.library()
-    assert library is not None
-    h, c, gates = saved
-    assert gates is not None
-    cell = library.lstm_backward_float32 if h.dtype == torch.float32 else library.lstm_backward_float64
-    gates, c = gates.contiguous(), c.contiguous()
-    steps, rows, hidden = h.shape
-    dgates = torch.empty_like(gates)
-    each_dgates = dgates.unbind(0)
-    each_dh = None if dh is None else dh.unbind(0)
-    dh_t = h.new_empty(rows, hidden)
-    dc = torch.zeros_like(dh_t) if dc_n is None else dc_n.clone(memory_format=torch.contiguous_format)
-    c0 = None if c0 is None else c0.contiguous()
-    c0_at = 0 if c0 is None else c0.data_ptr()
-    size = h.element_size() * rows * hidden
-    gates_at, c_at, dgates_at = gates.data_ptr(), c.data_ptr(), dgates.data_ptr()
-    dh_at, dc_at = dh_t.data_ptr(), dc.data_ptr()
-    later = None  # the step that was computed before this one
-    back = 1 if reverse else -1
-    for t in range(steps) if reverse else reversed(range(steps)):
-        if later is None:
-            dh_t.zero_()
-        else:
-            torch.mm(each_dgates[later], w_hh, out=dh_t)
-        if each_dh is not None:  # added afterwards: a product accumulated onto it would round twice as coarsely
-            dh_t.add_(each_dh[t])
-        before = t + back
-        c_prev_at = c_at + before * size if 0 <= before < steps else c0_at
-        cell(gates_at + 4 * t * size, c_prev_at, c_at + t * size, dh_at, dc_at, dgates_at + 4 * t * size, rows, hidden)
-        later = t
-    if c0 is None:
-        return Gradients(dgates, None, None)
-    assert later is not None
-    return Gradients(dgates, torch.mm(each_dgates[later], w_hh), dc)
+    """As `reference.backward`."""
+    stack = _dense(stack)
+    given = [None if tensor is None else tensor.contiguous() for tensor in (d_output, d_h_n, d_c_n)]
+    gradients, at = _new_gradients(stack, wanted)
+    trace = _dense_trace(trace)
+    _kernel("backward", stack)(
+        *_call(stack), _trace_at(trace), *_all_at(given), *at[:3], at[3:], torch.get_num_threads()
+    )
+    return gradients
 
 
-BACKEND = Backend("cpu", why_not, native.why_not, forward, backward)
+def second(
+    stack: Stack,
+    trace: Trace,
+    d_output: Tensor | None,
+    d_h_n: Tensor | None,
+    d_c_n: Tensor | None,
+    u: Gradients,
+    wanted: Sequence[bool],
+) -> tuple[tuple[Tensor, Tensor, Tensor], Gradients]:
+    """The gradients of `backward`: those of S, the sum of u times what `backward` gives.
+
+    Args:
+        stack: the call; without projection.
+        trace: what any backend's `forward` left for it.
+        d_output: as `backward` had it.
+        d_h_n: as `backward` had it.
+        d_c_n: as `backward` had it.
+        u: what S weighs the gradients with; None for zeros.
+        wanted: which of `stack.tensors()` to give a gradient of S for.
+
+    Returns:
+        The gradients of S for d_output, d_h_n and d_c_n, and for the call's tensors.
+    """
+    stack = _dense(stack)
+    given = [None if tensor is None else tensor.contiguous() for tensor in (d_output, d_h_n, d_c_n)]
+    u_x, u_h0, u_c0 = (None if tensor is None else tensor.contiguous() for tensor in (u.x, u.h0, u.c0))
+    u_weights = [None if tensor is None else tensor.contiguous() for tensor in u.weights]
+    s = torch.empty_like(trace.output), torch.empty_like(trace.h_n), torch.empty_like(trace.c_n)
+    gradients, at = _new_gradients(stack, wanted)
+    trace = _dense_trace(trace)
+    _kernel("second", stack)(
+        *_call(stack),
+        _trace_at(trace),
+        *_all_at(given),
+        _at(u_x),
+        _all_at(u_weights),
+        _at(u_h0),
+        _at(u_c0),
+        _all_at(s),
+        *at[:3],
+        at[3:],
+        torch.get_num_threads(),
+    )
+    return s, gradients
+
+
+def _kernel(name: str, stack: Stack) -> Callable[..., None]:
+    kernel: Callable[..., None] = getattr(native.library(), f"lstm_{name}_{_DTYPES[stack.x.dtype]}")
+    return kernel
+
+
+def _dense(stack: Stack) -> Stack:
+    """The same call with every tensor as the kernels read it: row-major, without gaps."""
+    tensors = stack.tensors()
+    if all([tensor is None or tensor.is_contiguous() for tensor in tensors]):  # noqa: C419 a list is faster here
+        return stack
+    return stack.with_tensors([None if tensor is None else tensor.contiguous() for tensor in tensors])
+
+
+def _dense_trace(trace: Trace) -> Trace:
+    return trace._replace(output=trace.output.contiguous())  # the only one that a caller has seen and may have changed
+
+
+def _at(tensor: Tensor | None) -> int:
+    return 0 if tensor is None else tensor.data_ptr()
+
+
+def _all_at(tensors: Iterable[Tensor | None]) -> list[int]:
+    return [0 if tensor is None else tensor.data_ptr() for tensor in tensors]
+
+
+def _call(stack: Stack) -> tuple[object, ...]:
+    """The arguments that all kernels begin with."""
+    x, h0, c0, masks, weights, _, batch_sizes, _ = stack
+    return layout_of(stack).sizes, batch_sizes, _all_at(weights), x.data_ptr(), _at(h0), _at(c0), _at(masks)
+
+
+def _trace_at(trace: Trace) -> list[int]:
+    output, _, _, *rest = trace
+    return [output.data_ptr(), *_all_at(rest)]
+
+
+def _new_gradients(stack: Stack, wanted: Sequence[bool]) -> tuple[Gradients, list[int]]:
+    """Memory for the gradients that are wanted, and its addresses: x, h0, c0, weights.
+
+    Both biases share one gradient, which the kernels write where that of the first belongs.
+    """
+    x, h0, c0, _, *weights = [
+        torch.empty_like(tensor) if want and tensor is not None else None
+        for tensor, want in zip(stack.tensors(), wanted, strict=True)
+    ]
+    at = _all_at((x, h0, c0, *weights))
+    for k in range(2, len(weights), 5):
+        if weights[k] is None:
+            at[3 + k] = at[4 + k]
+        elif weights[k + 1] is not None:
+            weights[k + 1] = weights[k]
+        at[4 + k] = 0
+    return Gradients(x, h0, c0, tuple(weights)), at
+
+
+BACKEND = Backend("cpu", why_not, native.why_not, forward, backward, second)

@@ -1,195 +1,239 @@
-"""The definition of one LSTM layer in one direction: plain torch, any dtype and device, twice differentiable.
+"""The definition of the LSTM: plain torch, any dtype and device, differentiable as often as one likes.
 
-Gates are in torch's order i, f, g, o. With x [T, B, I] the time steps follow each other in x as they are computed, or
-backwards with `reverse`; every tensor keeps time's own order. A state of None stands for zeros, whose products are
-skipped. Every backend takes the arguments of `forward` and `backward` below and gives back what they give.
+Gates are in torch's order i, f, g, o. A state of None stands for zeros, whose products are skipped. `run` is differentiated by
+torch; `forward` and `backward` are the same by hand, with the arguments and results that every backend has.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from fastgan.ops.lstm.stack import Gradients, Stack, Trace, flat, layout_of, rows_of
 from fastgan.ops.registry import Backend
 
-Step = tuple[Tensor, Tensor, tuple[Tensor, ...]]  # h [B, R], c [B, H], gates after their activations 4 x [B, H]
+State = tuple[Tensor, Tensor]  # h [B, R], c [B, H]
 
 
-class Saved(NamedTuple):
-    """What a forward pass leaves for any backward pass.
-
-    Attributes:
-        h: [T, B, H], the hidden state after each step.
-        c: [T, B, H], the cell state after each step; [1, B, H], the last one alone, when nothing was to be kept.
-        gates: [T, B, 4H], the gates after their activations; None when nothing was to be kept.
-    """
-
-    h: Tensor
-    c: Tensor
-    gates: Tensor | None
-
-
-class Gradients(NamedTuple):
-    """What a backward pass gives.
-
-    Attributes:
-        gates: [T, B, 4H], with respect to the gates before their activations.
-        h0: [B, H], or None when the pass began from zeros.
-        c0: [B, H], or None when the pass began from zeros.
-    """
-
-    gates: Tensor
-    h0: Tensor | None
-    c0: Tensor | None
-
-
-def layer(
-    x: Tensor,
-    w_ih: Tensor,
-    w_hh: Tensor,
-    bias: Tensor | None,
-    h0: Tensor | None,
-    c0: Tensor | None,
-    w_hr: Tensor | None = None,
-    *,
-    batch_sizes: Sequence[int] | None = None,
-    reverse: bool = False,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """One layer in one direction, with everything an LSTM can have; arguments and result as in `fastgan.ops.lstm`."""
-    gates_x = torch.nn.functional.linear(x, w_ih, bias)
-    if batch_sizes is not None:
-        return _packed(gates_x, w_hh, h0, c0, w_hr, batch_sizes, reverse)
-    steps = list(_steps(gates_x, w_hh, h0, c0, w_hr, reverse))
-    h_n, c_n, _ = steps[-1]
-    return torch.stack(_in_time([h for h, _, _ in steps], reverse)), h_n, c_n
-
-
-def forward(
-    gates_x: Tensor, w_hh: Tensor, h0: Tensor | None, c0: Tensor | None, *, reverse: bool = False, keep: bool = True
-) -> Saved:
-    """The recurrence over gates that already hold the input's part.
-
-    Args:
-        gates_x: [T, B, 4H], x W_ih^T + bias; a backend may overwrite it.
-        w_hh: [4H, H].
-        h0: [B, H], or None for zeros.
-        c0: [B, H], or None for zeros; None exactly when h0 is.
-        reverse: run from the last step to the first.
-        keep: whether a backward pass will follow.
+def run(stack: Stack) -> tuple[Tensor, Tensor, Tensor]:
+    """A stack of layers, to be differentiated by torch.
 
     Returns:
-        What the pass leaves behind; every tensor in time's order.
+        output [T, B, D R] (or [N, D R]), h_n [L D, B, R], c_n [L D, B, H].
     """
-    steps = _in_time(list(_steps(gates_x, w_hh, h0, c0, None, reverse)), reverse)
-    h, c = torch.stack([h for h, _, _ in steps]), torch.stack([c for _, c, _ in steps])
-    if not keep:
-        return Saved(h, c[:1] if reverse else c[-1:], None)
-    return Saved(h, c, torch.stack([torch.cat(gates, dim=-1) for _, _, gates in steps]))
+    outputs, h_n, c_n, _, _ = _layers(stack)
+    return outputs[-1].reshape(layout_of(stack).shapes.output), h_n, c_n
+
+
+def forward(stack: Stack, keep: bool = True) -> Trace:
+    """A stack of layers, and what its backward pass will need.
+
+    Args:
+        stack: the call.
+        keep: whether a backward pass will follow.
+    """
+    with torch.no_grad():
+        outputs, h_n, c_n, cells, gates = _layers(stack)
+        output = outputs[-1].reshape(layout_of(stack).shapes.output)
+        inner = torch.stack(outputs[:-1]) if len(outputs) > 1 and (keep or stack.masks is not None) else None
+        dropped = None if stack.masks is None or inner is None else inner * stack.masks
+        if not keep:
+            return Trace(output, h_n, c_n, inner, dropped)
+        return Trace(output, h_n, c_n, inner, dropped, torch.stack(cells), torch.stack(gates))
 
 
 def backward(
-    dh: Tensor | None,
-    dc_n: Tensor | None,
-    saved: Saved,
-    w_hh: Tensor,
-    c0: Tensor | None,
-    *,
-    reverse: bool = False,
+    stack: Stack,
+    trace: Trace,
+    d_output: Tensor | None,
+    d_h_n: Tensor | None,
+    d_c_n: Tensor | None,
+    wanted: Sequence[bool],
 ) -> Gradients:
     """The gradients of `forward`, by hand.
 
     Args:
-        dh: [T, B, H], the gradient of `saved.h`; None for zeros.
-        dc_n: [B, H], the gradient of the last cell state; None for zeros.
-        saved: what any backend's `forward` left; it is not written to.
-        w_hh: [4H, H].
-        c0: [B, H], or None when the pass began from zeros.
-        reverse: as in `forward`.
-
-    Returns:
-        Gradients; those of the weights are products that need nothing but these.
+        stack: the call.
+        trace: what any backend's `forward` left for it; it is not written to.
+        d_output: gradient of the output, in its shape; None for zeros.
+        d_h_n: [L D, B, R]; None for zeros.
+        d_c_n: [L D, B, H]; None for zeros.
+        wanted: which of `stack.tensors()` to give a gradient for.
     """
-    h, c, gates = saved
-    assert gates is not None
-    order = _in_time(list(range(len(h))), reverse)
-    dh_next = torch.zeros_like(h[0])
-    dc = torch.zeros_like(c[0]) if dc_n is None else dc_n
-    dgates: list[Tensor] = [dh_next] * len(order)
-    for place in reversed(range(len(order))):
-        t = order[place]
+    directions, layers, hidden = stack.directions, stack.layers, stack.hidden
+    out = stack.projected or hidden
+    d_h0 = torch.zeros_like(trace.h_n) if wanted[1] and stack.h0 is not None else None
+    d_c0 = torch.zeros_like(trace.c_n) if wanted[2] and stack.c0 is not None else None
+    d_weights: list[Tensor | None] = [None] * len(stack.weights)
+    above = torch.zeros_like(flat(trace.output)) if d_output is None else flat(d_output)
+    x = flat(stack.x)
+    for layer in reversed(range(layers)):
+        read = x if layer == 0 else below(stack, trace, layer)
+        dx = torch.zeros_like(read)
+        for direction in range(directions):
+            place = layer * directions + direction
+            w_ih, w_hh, _, _, w_hr = stack.place(place)
+            assert w_ih is not None
+            assert w_hh is not None
+            columns = slice(direction * out, direction * out + out)
+            output = flat(trace.output) if layer + 1 == layers else kept(trace.inner)[layer]
+            found = _place_backward(stack, trace, place, above[:, columns], d_h_n, d_c_n, w_hh, w_hr)
+            h0 = None if stack.h0 is None else stack.h0[place]
+            before = previous(output[:, columns], h0, rows_of(stack), direction == 1)
+            dx = dx + found.gates @ w_ih
+            if d_h0 is not None:
+                d_h0[place] = found.h0
+            if d_c0 is not None:
+                d_c0[place] = found.c0
+            gradients = (
+                found.gates.t() @ read,
+                found.gates.t() @ before,
+                found.gates.sum(0),
+                found.gates.sum(0),
+                found.w_hr,
+            )
+            for part, gradient in enumerate(gradients):
+                if wanted[4 + 5 * place + part] and stack.weights[5 * place + part] is not None:
+                    d_weights[5 * place + part] = gradient
+        above = dx if layer == 0 or stack.masks is None else dx * stack.masks[layer - 1]
+    return Gradients(above.reshape(stack.x.shape) if wanted[0] else None, d_h0, d_c0, tuple(d_weights))
+
+
+class _Found:
+    """What one place's backward recurrence gives: d gates [N, 4H] before their activations, d h0, d c0, d w_hr."""
+
+    def __init__(self, gates: Tensor, h0: Tensor, c0: Tensor, w_hr: Tensor | None) -> None:
+        self.gates, self.h0, self.c0, self.w_hr = gates, h0, c0, w_hr
+
+
+def _place_backward(
+    stack: Stack,
+    trace: Trace,
+    place: int,
+    above: Tensor,
+    d_h_n: Tensor | None,
+    d_c_n: Tensor | None,
+    w_hh: Tensor,
+    w_hr: Tensor | None,
+) -> _Found:
+    sizes = rows_of(stack)
+    reverse = place % stack.directions == 1
+    gates, cells = kept(trace.gates)[place].split(sizes), kept(trace.cells)[place].split(sizes)
+    dh = torch.zeros_like(trace.h_n[place]) if d_h_n is None else d_h_n[place]
+    dc = torch.zeros_like(trace.c_n[place]) if d_c_n is None else d_c_n[place]
+    d_gates: list[Tensor] = [dh] * len(sizes)
+    d_w_hr = None if w_hr is None else torch.zeros_like(w_hr)
+    before = previous(kept(trace.cells)[place], None if stack.c0 is None else stack.c0[place], sizes, reverse).split(
+        sizes
+    )
+    dys = above.split(sizes)
+    for t in _in_time(list(range(len(sizes))), not reverse):
+        rows, c_prev = sizes[t], before[t]
         i, f, g, o = gates[t].chunk(4, dim=-1)
-        c_prev = c[order[place - 1]] if place else c0
-        tanh_c = c[t].tanh()
-        dh_t = dh_next if dh is None else dh[t] + dh_next
-        dc = dc + dh_t * o * (1 - tanh_c * tanh_c)
-        df = torch.zeros_like(f) if c_prev is None else dc * c_prev * f * (1 - f)
-        dgates[t] = torch.cat(
-            (dc * g * i * (1 - i), df, dc * i * (1 - g * g), dh_t * tanh_c * o * (1 - o)),
+        tanh_c = cells[t].tanh()
+        down = dh[:rows] + dys[t]
+        if w_hr is not None and d_w_hr is not None:
+            d_w_hr = d_w_hr + down.t() @ (o * tanh_c)
+            down = down @ w_hr
+        state = dc[:rows] + down * o * (1 - tanh_c * tanh_c)
+        d_gates[t] = torch.cat(
+            (
+                state * g * i * (1 - i),
+                state * c_prev * f * (1 - f),
+                state * i * (1 - g * g),
+                down * tanh_c * o * (1 - o),
+            ),
             dim=-1,
         )
-        dc = dc * f
-        dh_next = dgates[t] @ w_hh
-    if c0 is None:
-        return Gradients(torch.stack(dgates), None, None)
-    return Gradients(torch.stack(dgates), dh_next, dc)
+        dc = torch.cat((state * f, dc[rows:]))
+        dh = torch.cat((d_gates[t] @ w_hh, dh[rows:]))
+    return _Found(torch.cat(d_gates), dh, dc, d_w_hr)
 
 
-def _cell(gates: Tensor, c: Tensor | None) -> Step:
-    """One step from the gates [B, 4H] before their activations and c [B, H]."""
-    i, f, g, o = gates.chunk(4, dim=-1)
-    i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
-    c = i * g if c is None else f * c + i * g
-    return o * c.tanh(), c, (i, f, g, o)
+def previous(values: Tensor, first: Tensor | None, sizes: list[int], reverse: bool) -> Tensor:
+    """What stands one step before each row of a state [N, K]; `first` [B, K] before the first step, None for zeros."""
+    steps = values.split(sizes)
+    order = _in_time(list(range(len(sizes))), reverse)
+    before: list[Tensor] = list(steps)
+    for k, t in enumerate(order):
+        started = values.new_zeros(sizes[t], values.shape[1]) if first is None else first[: sizes[t]]
+        older = steps[order[k - 1]][: sizes[t]] if k else started[:0]  # of sequences that had a step before this one
+        before[t] = torch.cat((older, started[len(older) :]))
+    return torch.cat(before)
 
 
-def _steps(
-    gates_x: Tensor, w_hh: Tensor, h0: Tensor | None, c0: Tensor | None, w_hr: Tensor | None, reverse: bool
-) -> Iterator[Step]:
-    h, c = h0, c0
-    if h is None and len(gates_x) == 1:  # the only product there is: without it w_hh would get no gradient
-        h = gates_x.new_zeros(gates_x.shape[1], w_hh.shape[1])
-    for gates in _in_time(list(gates_x.unbind(0)), reverse):
-        h, c, activated = _cell(gates if h is None else gates + h @ w_hh.t(), c)
+def below(stack: Stack, trace: Trace, layer: int) -> Tensor:
+    """What a layer above the first has read, [N, D R]."""
+    return kept(trace.inner if stack.masks is None else trace.dropped)[layer - 1]
+
+
+def kept(tensor: Tensor | None) -> Tensor:
+    """A part of a trace that a backward pass cannot do without."""
+    assert tensor is not None, "the forward pass kept nothing"
+    return tensor
+
+
+def _layers(stack: Stack) -> tuple[list[Tensor], Tensor, Tensor, list[Tensor], list[Tensor]]:
+    """Every layer's output [N, D R], h_n, c_n, and of every place the cell states [N, H] and gates [N, 4H]."""
+    x, sizes = flat(stack.x), rows_of(stack)
+    outputs: list[Tensor] = []
+    h_n, c_n, cells, gates = [], [], [], []
+    for layer in range(stack.layers):
+        if layer:
+            x = outputs[-1] if stack.masks is None else outputs[-1] * stack.masks[layer - 1]
+        ways = []
+        for direction in range(stack.directions):
+            place = layer * stack.directions + direction
+            state = None if stack.h0 is None or stack.c0 is None else (stack.h0[place], stack.c0[place])
+            steps, (h, c) = _place(x, stack.place(place), state, sizes, direction == 1)
+            ways.append(torch.cat([step[0] for step in steps]))
+            cells.append(torch.cat([step[1] for step in steps]))
+            gates.append(torch.cat([step[2] for step in steps]))
+            h_n.append(h)
+            c_n.append(c)
+        outputs.append(ways[0] if len(ways) == 1 else torch.cat(ways, dim=-1))
+    return outputs, torch.stack(h_n), torch.stack(c_n), cells, gates
+
+
+def _place(
+    x: Tensor, weights: Sequence[Tensor | None], state: State | None, sizes: list[int], reverse: bool
+) -> tuple[list[tuple[Tensor, Tensor, Tensor]], State]:
+    """One layer in one direction: (h, c, gates after their activations) of each step in time's order, and the last state."""
+    w_ih, w_hh, b_ih, b_hh, w_hr = weights
+    assert w_ih is not None
+    assert w_hh is not None
+    bias = b_hh if b_ih is None else b_ih if b_hh is None else b_ih + b_hh
+    gates_x = torch.nn.functional.linear(x, w_ih, bias)
+    batch = sizes[0]
+    uniform = sizes[-1] == batch
+    if state is None and not (uniform and len(sizes) > 1):  # with one step its product is all that w_hh takes part in
+        state = gates_x.new_zeros(batch, w_hh.shape[1]), gates_x.new_zeros(batch, w_hh.shape[0] // 4)
+    h, c = (None, None) if state is None else (state[0][: sizes[-1]], state[1][: sizes[-1]]) if reverse else state
+    steps, finished = [], []
+    for gates in _in_time(list(gates_x.split(sizes)), reverse):
+        rows = len(gates)
+        if h is not None and c is not None:
+            before = len(h)
+            if rows < before:  # forwards: the shortest sequences have ended
+                finished.append((h[rows:], c[rows:]))
+                h, c = h[:rows], c[:rows]
+            elif rows > before and state is not None:  # backwards: shorter sequences begin
+                h, c = torch.cat((h, state[0][before:rows])), torch.cat((c, state[1][before:rows]))
+            gates = gates + h @ w_hh.t()
+        i, f, g, o = gates.chunk(4, dim=-1)
+        i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
+        c = i * g if c is None else f * c + i * g
+        h = o * c.tanh()
         if w_hr is not None:
             h = h @ w_hr.t()
-        yield h, c, activated
-
-
-def _packed(
-    gates_x: Tensor,
-    w_hh: Tensor,
-    h0: Tensor | None,
-    c0: Tensor | None,
-    w_hr: Tensor | None,
-    batch_sizes: Sequence[int],
-    reverse: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Sequences of different lengths, longest first: step t holds the first batch_sizes[t] of them."""
-    batch, hidden = batch_sizes[0], w_hh.shape[0] // 4
-    if h0 is None or c0 is None:
-        h0, c0 = gates_x.new_zeros(batch, w_hh.shape[1]), gates_x.new_zeros(batch, hidden)
-    start = batch_sizes[-1] if reverse else batch
-    h, c = h0[:start], c0[:start]
-    hs, finished = [], []
-    for gates in _in_time(list(gates_x.split(list(batch_sizes))), reverse):
-        rows, before = len(gates), len(h)
-        if rows < before:  # forwards: the shortest sequences have ended
-            finished.append((h[rows:], c[rows:]))
-            h, c = h[:rows], c[:rows]
-        elif rows > before:  # backwards: shorter sequences begin
-            h, c = torch.cat((h, h0[before:rows])), torch.cat((c, c0[before:rows]))
-        h, c, _ = _cell(gates + h @ w_hh.t(), c)
-        if w_hr is not None:
-            h = h @ w_hr.t()
-        hs.append(h)
+        steps.append((h, c, torch.cat((i, f, g, o), dim=-1)))
+    assert h is not None
+    assert c is not None
     finished.append((h, c))
     finished.reverse()
-    return (
-        torch.cat(_in_time(hs, reverse)),
-        torch.cat([h for h, _ in finished]),
-        torch.cat([c for _, c in finished]),
-    )
+    last = torch.cat([h for h, _ in finished]), torch.cat([c for _, c in finished])
+    return _in_time(steps, reverse), last
 
 
 def _in_time(values: list[Any], reverse: bool) -> list[Any]:

@@ -1,0 +1,25 @@
+// The kernels of one instruction set, as an entry of the table. Included once by each file that names a set.
+#pragma once
+
+#include "backward.h"
+#include "forward.h"
+#include "second.h"
+
+namespace fastgan {
+namespace FASTGAN_SET {
+
+template <typename Real>
+void activations(const Real* x, Real* sigmoids, Real* tanhs, std::int64_t count) {
+  for (Index k = 0; k < count; k += Set<Real>::lanes) {
+    const Index some = std::min<Index>(Set<Real>::lanes, count - k);
+    const Vec<Real> value = load_some(x + k, some);
+    store_some(sigmoids + k, sigmoid<Real>(value), some);
+    store_some(tanhs + k, tanh_of<Real>(value), some);
+  }
+}
+
+template <typename Real>
+constexpr Lstm<Real> kLstm = {forward<Real>, backward<Real>, second<Real>, activations<Real>};
+
+}  // namespace FASTGAN_SET
+}  // namespace fastgan
