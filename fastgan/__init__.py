@@ -1,24 +1,34 @@
 """An LSTM-GAN that learns to make music, and a fused LSTM that drops in for torch.nn.LSTM.
 
-Importing this package loads neither torch nor anything else heavy; `FusedLSTM` is fetched when it is first used.
+Importing this package loads neither torch nor anything else heavy; `FusedLSTM` and its companions are fetched when they
+are first used.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from fastgan.version import VERSION as __version__
 
 if TYPE_CHECKING:
+    from fastgan.nn.cell import FusedLSTMCell
+    from fastgan.nn.convert import convert, revert
     from fastgan.nn.lstm import FusedLSTM
 
-__all__ = ["FusedLSTM", "__version__"]
+__all__ = ["FusedLSTM", "FusedLSTMCell", "convert", "revert", "__version__"]
+
+_HOMES = {
+    "FusedLSTM": "fastgan.nn.lstm",
+    "FusedLSTMCell": "fastgan.nn.cell",
+    "convert": "fastgan.nn.convert",
+    "revert": "fastgan.nn.convert",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "FusedLSTM":
-        from fastgan.nn.lstm import FusedLSTM
-
-        globals()[name] = FusedLSTM
-        return FusedLSTM
+    if name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -2,17 +2,19 @@
 
 import math
 import warnings
-from collections.abc import Sequence
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from fastgan.ops.lstm import check_name, lstm_layer
+from fastgan.ops.lstm import Stack, check_name, lstm
 from fastgan.ops.registry import autocast_on
 
 States = tuple[Tensor, Tensor]
+
+# What the op calls w_ih, w_hh, b_ih, b_hh, w_hr; a single bias stands in the place of the first.
+_KINDS = (("weight_ih",), ("weight_hh",), ("bias_ih", "bias"), ("bias_hh",), ("weight_hr",))
 
 
 class FusedLSTM(nn.Module):
@@ -68,7 +70,10 @@ class FusedLSTM(nn.Module):
         self.bidirectional = bidirectional
         self.proj_size = proj_size
         self.backend = backend
-        self._names = [self._create(layer, way, device, dtype) for layer in range(num_layers) for way in self._ways]
+        self._all_weights = [
+            self._create(layer, way, device, dtype) for layer in range(num_layers) for way in self._ways
+        ]
+        self._order = [_named(kinds, names) for names in self._all_weights for kinds in _KINDS]
         self.reset_parameters()
 
     @property
@@ -79,10 +84,8 @@ class FusedLSTM(nn.Module):
     def _output_size(self) -> int:
         return self.proj_size or self.hidden_size
 
-    def _create(
-        self, layer: int, way: str, device: torch.device | str | None, dtype: torch.dtype | None
-    ) -> dict[str, str]:
-        """Register the parameters of one layer in one direction; gives their names by what they are."""
+    def _create(self, layer: int, way: str, device: torch.device | str | None, dtype: torch.dtype | None) -> list[str]:
+        """Register the parameters of one layer in one direction; gives their names."""
         gates = 4 * self.hidden_size
         inputs = self._output_size * len(self._ways) if layer else self.input_size
         shapes: dict[str, tuple[int, ...]] = {"weight_ih": (gates, inputs), "weight_hh": (gates, self._output_size)}
@@ -92,9 +95,9 @@ class FusedLSTM(nn.Module):
             shapes |= {"bias_ih": (gates,), "bias_hh": (gates,)}
         if self.proj_size:
             shapes["weight_hr"] = (self.proj_size, self.hidden_size)
-        names = {kind: f"{kind}_l{layer}{way}" for kind in shapes}
-        for kind, shape in shapes.items():
-            self.register_parameter(names[kind], nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
+        names = [f"{kind}_l{layer}{way}" for kind in shapes]
+        for name, shape in zip(names, shapes.values(), strict=True):
+            self.register_parameter(name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
         return names
 
     def reset_parameters(self) -> None:
@@ -106,7 +109,7 @@ class FusedLSTM(nn.Module):
     @property
     def all_weights(self) -> list[list[Tensor]]:
         """The weights of each layer and direction, as `torch.nn.LSTM.all_weights` gives them."""
-        return [[getattr(self, name) for name in names.values()] for names in self._names]
+        return [[getattr(self, name) for name in names] for names in self._all_weights]
 
     def flatten_parameters(self) -> None:
         """Does nothing: parameters may lie anywhere. It is here because callers of torch.nn.LSTM call it."""
@@ -132,94 +135,93 @@ class FusedLSTM(nn.Module):
 
         Raises:
             ValueError: the input's dimensions or dtype are wrong.
-            RuntimeError: a size is wrong, a sequence is empty, or the named backend cannot run this.
+            RuntimeError: a size is wrong, a sequence is empty, a state's dtype or device is not the input's, or the named
+                backend cannot run this.
         """
         if isinstance(input, PackedSequence):
             return self._forward_packed(input, hx)
-        if input.dim() not in (2, 3):
-            raise ValueError(f"LSTM: Expected input to be 2D or 3D, got {input.dim()}D instead")
-        batched = input.dim() == 3
-        if hx is not None and (hx[0].dim() != input.dim() or hx[1].dim() != input.dim()):
-            raise RuntimeError(
-                f"For {'batched 3-D' if batched else 'unbatched 2-D'} input, hx and cx should also be {input.dim()}-D "
-                f"but got ({hx[0].dim()}-D, {hx[1].dim()}-D) tensors"
-            )
-        x = input if batched else input.unsqueeze(1)
-        if batched and self.batch_first:
-            x = x.transpose(0, 1)
-        if hx is not None and not batched:
-            hx = (hx[0].unsqueeze(1), hx[1].unsqueeze(1))
-        self._check(x, hx, x.size(1))
-        if x.size(0) == 0:
-            raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
-        output, h_n, c_n = self._layers(x, hx, None)
-        if not batched:
+        dims = input.dim()
+        if dims == 3:
+            x = input.transpose(0, 1) if self.batch_first else input
+        elif dims == 2:
+            x = input.unsqueeze(1)
+        else:
+            raise ValueError(f"LSTM: Expected input to be 2D or 3D, got {dims}D instead")
+        if hx is not None:
+            hx = _states(hx, dims)
+        output, h_n, c_n = self._run(x, hx, x.size(1), ())
+        if dims == 2:
             return output.squeeze(1), (h_n.squeeze(1), c_n.squeeze(1))
         return (output.transpose(0, 1) if self.batch_first else output), (h_n, c_n)
 
     def _forward_packed(self, packed: PackedSequence, hx: States | None) -> tuple[PackedSequence, States]:
         data, batch_sizes, sorted_indices, unsorted_indices = packed
-        sizes = batch_sizes.tolist()
-        if hx is not None and sorted_indices is not None:
-            hx = (hx[0].index_select(1, sorted_indices), hx[1].index_select(1, sorted_indices))
         if data.dim() != 2:
             raise RuntimeError(f"input must have 2 dimensions, got {data.dim()}")
-        self._check(data, hx, sizes[0])
-        output, h_n, c_n = self._layers(data, hx, sizes)
+        sizes = tuple(batch_sizes.tolist())
+        if hx is not None:
+            hx = _states(hx, 3)
+        output, h_n, c_n = self._run(data, hx, sizes[0], sizes, sorted_indices)
         if unsorted_indices is not None:
             h_n, c_n = h_n.index_select(1, unsorted_indices), c_n.index_select(1, unsorted_indices)
         return PackedSequence(output, batch_sizes, sorted_indices, unsorted_indices), (h_n, c_n)
 
-    def _layers(self, x: Tensor, hx: States | None, batch_sizes: Sequence[int] | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Every layer and direction; x is [T, B, I] or, packed, [N, I]."""
-        ways = len(self._ways)
-        h_n: list[Tensor] = []
-        c_n: list[Tensor] = []
-        outputs: list[Tensor] = []
-        for place, names in enumerate(self._names):
-            if place and place % ways == 0:
-                x = outputs[0] if ways == 1 else torch.cat(outputs, dim=-1)
-                outputs = []
-                if self.dropout and self.training:
-                    x = nn.functional.dropout(x, self.dropout, True)
-            weights = {kind: getattr(self, name) for kind, name in names.items()}  # looked up: they may be replaced
-            bias = weights["bias_ih"] + weights["bias_hh"] if "bias_ih" in weights else weights.get("bias")
-            h, h_last, c_last = lstm_layer(
-                x,
-                weights["weight_ih"],
-                weights["weight_hh"],
-                bias,
-                None if hx is None else hx[0][place],
-                None if hx is None else hx[1][place],
-                weights.get("weight_hr"),
-                batch_sizes=batch_sizes,
-                reverse=place % ways == 1,
-                backend=self.backend,
-            )
-            outputs.append(h)
-            h_n.append(h_last)
-            c_n.append(c_last)
-        output = outputs[0] if ways == 1 else torch.cat(outputs, dim=-1)
-        return output, torch.stack(h_n), torch.stack(c_n)
+    def _run(
+        self,
+        x: Tensor,
+        hx: States | None,
+        batch: int,
+        batch_sizes: tuple[int, ...],
+        sorted_indices: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Every layer and direction; x is [T, B, I] or, packed, [N, I]; hx is in the caller's order of sequences."""
+        parameters = self._parameters
+        weights: tuple[Any, ...] = tuple(
+            [  # a list, since tuple() of a generator is slower
+                None if name is None else parameters[name] if name in parameters else getattr(self, name)
+                for name in self._order
+            ]
+        )
+        self._check(x, hx, batch, weights[0])
+        if hx is None:
+            h0 = c0 = None
+        else:
+            h0, c0 = hx
+            if sorted_indices is not None:
+                h0, c0 = h0.index_select(1, sorted_indices), c0.index_select(1, sorted_indices)
+        masks = self._masks(x) if self.dropout and self.training and self.num_layers > 1 else None
+        stack = Stack(x, h0, c0, masks, weights, 2 if self.bidirectional else 1, batch_sizes)
+        return lstm(stack, backend=self.backend)
 
-    def _check(self, x: Tensor, hx: States | None, batch: int) -> None:
+    def _masks(self, x: Tensor) -> Tensor:
+        """What is multiplied into the outputs of all layers but the last, drawn as torch.nn.LSTM draws."""
+        rows = x.shape[:-1]
+        shape = (*rows, self._output_size * len(self._ways))
+        if self.dropout == 1:
+            return x.new_zeros((self.num_layers - 1, *shape)).flatten(1, -2)
+        masks = [x.new_empty(shape).bernoulli_(1 - self.dropout) for _ in range(self.num_layers - 1)]
+        return torch.stack(masks).flatten(1, -2) / (1 - self.dropout)
+
+    def _check(self, x: Tensor, hx: States | None, batch: int, weight: Tensor) -> None:
         """Refuse what torch.nn.LSTM refuses, in its words."""
-        dtype = getattr(self, self._names[0]["weight_ih"]).dtype
-        if x.dtype != dtype and not autocast_on(x.device.type):
+        if x.dtype != weight.dtype and not autocast_on(x.device.type):
             raise ValueError(
-                f"RNN input dtype ({x.dtype}) does not match weight dtype ({dtype}). "
-                f"Convert input: input.to({dtype}), or convert model: model.to({x.dtype})"
+                f"RNN input dtype ({x.dtype}) does not match weight dtype ({weight.dtype}). "
+                f"Convert input: input.to({weight.dtype}), or convert model: model.to({x.dtype})"
             )
         if self.input_size != x.size(-1):
             raise RuntimeError(
                 f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {x.size(-1)}"
             )
-        if hx is None:
-            return
-        for place, (state, size) in enumerate(zip(hx, (self._output_size, self.hidden_size), strict=True)):
-            expected = (len(self._names), batch, size)
-            if state.size() != expected:
-                raise RuntimeError(f"Expected hidden[{place}] size {expected}, got {list(state.size())}")
+        if hx is not None:
+            for place, (state, size) in enumerate(zip(hx, (self._output_size, self.hidden_size), strict=True)):
+                expected = (len(self._all_weights), batch, size)
+                if state.size() != expected:
+                    raise RuntimeError(f"Expected hidden[{place}] size {expected}, got {list(state.size())}")
+                check_alike(x, state, "hidden")
+        if x.size(0) == 0:
+            raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
+        check_alike(x, weight, "parameter")
 
     def extra_repr(self) -> str:
         """The arguments that differ from their defaults, as torch.nn.LSTM shows them."""
@@ -235,6 +237,47 @@ class FusedLSTM(nn.Module):
         }
         shown += [f"{name}={getattr(self, name)}" for name, value in defaults.items() if getattr(self, name) != value]
         return ", ".join(shown)
+
+
+def check_alike(x: Tensor, other: Tensor, name: str) -> None:
+    """Refuse a tensor that does not lie where the input does, or has another dtype.
+
+    Args:
+        x: the input.
+        other: what is to be like it.
+        name: "hidden" or "parameter", for the message.
+
+    Raises:
+        RuntimeError: in torch's words.
+    """
+    if other.device != x.device:
+        raise RuntimeError(
+            f"Input and {name} tensors are not at the same device, found input tensor at {x.device} "
+            f"and {name} tensor at {other.device}"
+        )
+    if other.dtype != x.dtype and not autocast_on(x.device.type):
+        raise RuntimeError(
+            f"Input and {name} tensors are not the same dtype, found input tensor with {x.dtype} "
+            f"and {name} tensor with {other.dtype}"
+        )
+
+
+def _states(hx: States, dims: int) -> States:
+    """Both states in three dimensions [L * D, B, ...], from those that go with an input of `dims` dimensions."""
+    if len(hx) != 2:
+        raise RuntimeError("lstm expects two hidden states")
+    h0, c0 = hx
+    if h0.dim() != dims or c0.dim() != dims:
+        raise RuntimeError(
+            f"For {'batched 3-D' if dims == 3 else 'unbatched 2-D'} input, hx and cx should also be {dims}-D "
+            f"but got ({h0.dim()}-D, {c0.dim()}-D) tensors"
+        )
+    return (h0, c0) if dims == 3 else (h0.unsqueeze(1), c0.unsqueeze(1))
+
+
+def _named(kinds: tuple[str, ...], names: list[str]) -> str | None:
+    """Which of the names is of one of these kinds."""
+    return next((name for kind in kinds for name in names if name.startswith(f"{kind}_l")), None)
 
 
 def _check_arguments(

@@ -1,101 +1,18 @@
-"""FusedLSTM in place of torch.nn.LSTM: every option, every layout, every refusal; and what torch's cannot do."""
+"""FusedLSTM in place of torch.nn.LSTM: layouts, dropout, every refusal; and what torch's cannot do."""
 
 import copy
 import io
-import itertools
 import pickle
 import subprocess
 import sys
-import warnings
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrizations, parametrize
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pack_sequence, pad_packed_sequence
 
 from fastgan import FusedLSTM
-from fastgan.ops.lstm import backends
-from fastgan.ops.registry import VARIABLE
-
-NO_CPU = dict(backends())["cpu"]
-needs_cpu = pytest.mark.skipif(NO_CPU is not None, reason=f"{NO_CPU}")
-T, B, I, H = 5, 3, 4, 6  # noqa: E741 as in every page on the subject
-
-
-def pair(dtype=torch.float64, backend="auto", **options) -> tuple[nn.LSTM, FusedLSTM]:
-    """Torch's module and ours with the same weights."""
-    torch.manual_seed(0)
-    theirs = nn.LSTM(I, H, dtype=dtype, **options)
-    ours = FusedLSTM(I, H, dtype=dtype, backend=backend, **options)
-    assert ours.load_state_dict(theirs.state_dict(), strict=True)
-    return theirs, ours
-
-
-def states(module, batch: int | None, dtype=torch.float64) -> tuple[Tensor, Tensor]:
-    rows = module.num_layers * (2 if module.bidirectional else 1)
-    middle = () if batch is None else (batch,)
-    h, c = (torch.randn(rows, *middle, size, dtype=dtype) for size in (module.proj_size or H, H))
-    return h.requires_grad_(), c.requires_grad_()
-
-
-def flat(result) -> list[Tensor]:
-    output, (h_n, c_n) = result
-    return [output.data if isinstance(output, PackedSequence) else output, h_n, c_n]
-
-
-def assert_same(theirs, ours, give, leaves) -> None:
-    """Outputs and all gradients of both modules on the same input."""
-    results = [flat(give(module)) for module in (theirs, ours)]
-    weights = [torch.randn_like(value) for value in results[0]]
-    found = []
-    for module, result in zip((theirs, ours), results, strict=True):
-        loss = sum((weight * value).sum() for weight, value in zip(weights, result, strict=True))
-        found.append(torch.autograd.grad(loss, [*leaves, *module.parameters()]))
-    for theirs_one, ours_one in zip((*results[0], *found[0]), (*results[1], *found[1]), strict=True):
-        assert ours_one.shape == theirs_one.shape
-        torch.testing.assert_close(ours_one, theirs_one, rtol=1e-10, atol=1e-11)
-
-
-OPTIONS = list(itertools.product((True, False), (False, True), (False, True), (1, 2), (0, 2)))
-
-
-@pytest.mark.parametrize("with_states", [False, True], ids=["zeros", "states"])
-@pytest.mark.parametrize("form", ["batch", "single", "packed", "packed-unsorted"])
-@pytest.mark.parametrize(("bias", "batch_first", "bidirectional", "num_layers", "proj_size"), OPTIONS)
-@pytest.mark.filterwarnings("ignore:LSTM with projections")
-def test_every_option(bias, batch_first, bidirectional, num_layers, proj_size, form, with_states):
-    theirs, ours = pair(
-        bias=bias, batch_first=batch_first, bidirectional=bidirectional, num_layers=num_layers, proj_size=proj_size
-    )
-    hx = states(ours, None if form == "single" else B) if with_states else None
-    if form == "batch":
-        x = torch.randn(*((B, T) if batch_first else (T, B)), I, dtype=torch.float64, requires_grad=True)
-        leaves, given = [x], x
-    elif form == "single":
-        x = torch.randn(T, I, dtype=torch.float64, requires_grad=True)
-        leaves, given = [x], x
-    else:
-        lengths = (5, 3, 1) if form == "packed" else (2, 5, 3)
-        leaves = [torch.randn(length, I, dtype=torch.float64, requires_grad=True) for length in lengths]
-        given = None
-
-    def give(module):
-        return module(pack_sequence(leaves, enforce_sorted=form == "packed") if given is None else given, hx)
-
-    assert_same(theirs, ours, give, [*leaves, *(hx or ())])
-
-
-@needs_cpu
-@pytest.mark.parametrize("with_states", [False, True], ids=["zeros", "states"])
-@pytest.mark.parametrize(("bias", "batch_first", "bidirectional", "num_layers"), {option[:4] for option in OPTIONS})
-def test_every_option_of_the_native_backend(bias, batch_first, bidirectional, num_layers, with_states):
-    theirs, ours = pair(
-        bias=bias, batch_first=batch_first, bidirectional=bidirectional, num_layers=num_layers, backend="cpu"
-    )
-    x = torch.randn(*((B, T) if batch_first else (T, B)), I, dtype=torch.float64, requires_grad=True)
-    hx = states(ours, B) if with_states else None
-    assert_same(theirs, ours, lambda module: module(x, hx), [x, *(hx or ())])
+from tests.nn.common import B, H, I, T, assert_same, both_backends, flat, needs_cpu, pair, said, states
 
 
 def test_packed_output_unpacks_like_torchs():
@@ -118,7 +35,7 @@ def test_empty_batch():
         assert all(not parameter.grad.any() for parameter in ours.parameters())
 
 
-@pytest.mark.parametrize("backend", ["reference", pytest.param("cpu", marks=needs_cpu)])
+@both_backends
 def test_memory_of_any_layout(backend):
     theirs, ours = pair(backend=backend, num_layers=2)
     x = torch.randn(I, B, T, dtype=torch.float64).permute(2, 1, 0).requires_grad_()
@@ -184,17 +101,6 @@ def test_the_papers_parameters():
     assert sum(p.numel() for p in FusedLSTM(1, 128, 2, bias="single").parameters()) == 66_560 + 131_584
 
 
-def said(call) -> tuple[type, str]:
-    """What a call raises, or warns of, in full."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            call()
-        except Exception as error:
-            return type(error), str(error)
-    raise AssertionError("it was not refused")
-
-
 @pytest.mark.parametrize(
     ("sizes", "options"),
     [
@@ -247,10 +153,47 @@ def test_forward_refuses_packed_input_in_the_same_words():
     sizes = torch.tensor([3, 1])
     with pytest.raises(RuntimeError, match=r"input.size\(-1\) must be equal to input_size. Expected 4, got 5"):
         ours(PackedSequence(zeros(4, I + 1), sizes))
-    with pytest.raises(RuntimeError, match=r"Expected hidden\[0\] size \(2, 3, 6\), got \[2, 2, 6\]"):
-        ours(PackedSequence(zeros(4, I), sizes), (zeros(2, 2, H), zeros(2, 3, H)))
+    for sequences in (2, 4):  # one too many as well, which would otherwise be left out without a word
+        with pytest.raises(RuntimeError, match=rf"Expected hidden\[0\] size \(2, 3, 6\), got \[2, {sequences}, 6\]"):
+            ours(PackedSequence(zeros(4, I), sizes), (zeros(2, sequences, H), zeros(2, 3, H)))
+    unsorted = pack_sequence([zeros(1, I), zeros(2, I)], enforce_sorted=False)
+    with pytest.raises(RuntimeError, match=r"Expected hidden\[1\] size \(2, 2, 6\), got \[2, 3, 6\]"):
+        ours(unsorted, (zeros(2, 2, H), zeros(2, 3, H)))
+    with pytest.raises(RuntimeError, match="input must have 2 dimensions, got 3"):
+        ours(PackedSequence(zeros(4, 1, I), sizes))
     with pytest.raises(ValueError, match=r"RNN input dtype \(torch.float64\) does not match"):
         ours(PackedSequence(zeros(4, I).double(), sizes))
+
+
+def test_states_of_another_device_dtype_or_number():
+    _, ours = pair(dtype=torch.float32, num_layers=2)
+    x, state = zeros(T, B, I), zeros(2, B, H)
+    for hx in ((state.double(), state), (state, state.double())):
+        with pytest.raises(RuntimeError, match=r"not the same dtype, found input tensor with torch.float32 and hidden"):
+            ours(x, hx)
+    for hx in ((state.to("meta"), state), (state, state.to("meta"))):
+        with pytest.raises(
+            RuntimeError, match="not at the same device, found input tensor at cpu and hidden tensor at"
+        ):
+            ours(x, hx)
+    with pytest.raises(RuntimeError, match="Input and parameter tensors are not at the same device, found input"):
+        ours(x.to("meta"))
+    with pytest.raises(RuntimeError, match="not at the same device, found input tensor at cpu and parameter tensor at"):
+        FusedLSTM(I, H, device="meta")(x)
+    for hx in ((state,), (state, state, state)):
+        with pytest.raises(RuntimeError, match="lstm expects two hidden states"):
+            ours(x, hx)
+
+
+@needs_cpu
+def test_the_native_backend_refuses_an_empty_batch(monkeypatch):
+    ours = FusedLSTM(I, H, backend="cpu")
+    with pytest.raises(RuntimeError, match="backend='cpu' cannot run this: an empty batch; use backend='auto'"):
+        ours(zeros(T, 0, I))
+    assert FusedLSTM(I, H)(zeros(T, 0, I))[0].shape == (T, 0, H)
+    monkeypatch.setenv("FASTGAN_BACKEND", "cpu")
+    with pytest.raises(RuntimeError, match="FASTGAN_BACKEND='cpu' cannot run this: an empty batch"):
+        FusedLSTM(I, H)(zeros(T, 0, I))
 
 
 def test_backend_names():
@@ -258,25 +201,6 @@ def test_backend_names():
         FusedLSTM(1, 2, backend="cudnn")
     with pytest.raises(RuntimeError, match="backend='triton' cannot run this: not part of this release; use auto"):
         FusedLSTM(1, 2, backend="triton")(torch.zeros(2, 1, 1))
-
-
-@needs_cpu
-def test_the_native_backend_says_what_it_cannot_run(monkeypatch):
-    ours = FusedLSTM(I, H, proj_size=2, backend="cpu", dtype=torch.bfloat16)
-    packed = pack_sequence([torch.zeros(3, I, dtype=torch.bfloat16)])
-    reasons = (
-        "bfloat16 .it takes float32, float64.; sequences of different lengths; projected states; use backend='auto'"
-    )
-    with pytest.raises(RuntimeError, match=f"backend='cpu' cannot run this: {reasons}"):
-        ours(packed)
-    plain = FusedLSTM(I, H, backend="cpu")
-    with torch.autocast("cpu"), pytest.raises(RuntimeError, match="autocast is on"):
-        plain(torch.zeros(T, B, I))
-    with pytest.raises(RuntimeError, match=r"a torch\.func transform"):
-        torch.vmap(lambda x: plain(x)[0])(torch.zeros(2, T, B, I))
-    monkeypatch.setenv(VARIABLE, "cpu")
-    with pytest.raises(RuntimeError, match="FASTGAN_BACKEND='cpu' cannot run this: an empty batch"):
-        FusedLSTM(I, H)(torch.zeros(T, 0, I))
 
 
 def test_repr():
@@ -314,41 +238,7 @@ def test_copies_files_and_moves():
     assert meta(torch.empty(T, B, I, device="meta"))[0].shape == (T, B, H)
 
 
-def test_weights_are_looked_up_at_every_call():
-    theirs, ours = pair()
-    x = torch.randn(T, B, I, dtype=torch.float64)
-    for module in (theirs, ours):
-        module(x)
-        module.weight_hh_l0 = nn.Parameter(module.weight_hh_l0.detach() * 2)
-    torch.testing.assert_close(ours(x)[0], theirs(x)[0])
-    assert any(parameter is ours.weight_hh_l0 for layer in ours.all_weights for parameter in layer)
-
-    parametrizations.weight_norm(ours, "weight_hh_l0")
-    torch.testing.assert_close(ours(x)[0], theirs(x)[0])
-    ours(x)[0].sum().backward()
-    assert ours.parametrizations.weight_hh_l0.original1.grad.abs().sum() > 0
-
-    class Halve(nn.Module):
-        def forward(self, weight: Tensor) -> Tensor:
-            return weight / 2
-
-    parametrize.register_parametrization(ours, "weight_ih_l0", Halve())
-    with torch.no_grad():
-        theirs.weight_ih_l0 /= 2
-    torch.testing.assert_close(ours(x)[0], theirs(x)[0])
-
-
-def test_functional_call():
-    theirs, ours = pair()
-    x = torch.randn(T, B, I, dtype=torch.float64)
-    doubled = {name: value.detach() * 2 for name, value in theirs.named_parameters()}
-    with torch.no_grad():
-        for name, parameter in theirs.named_parameters():
-            parameter.copy_(doubled[name])
-    torch.testing.assert_close(torch.func.functional_call(ours, doubled, (x,))[0], theirs(x)[0])
-
-
-@pytest.mark.parametrize("backend", ["reference", pytest.param("cpu", marks=needs_cpu)])
+@both_backends
 def test_same_seed_same_bits(backend):
     def run() -> list[Tensor]:
         torch.manual_seed(7)
@@ -362,7 +252,7 @@ def test_same_seed_same_bits(backend):
         assert all(torch.equal(one, other) for one, other in zip(first, run(), strict=True))
 
 
-@pytest.mark.parametrize("backend", ["reference", pytest.param("cpu", marks=needs_cpu)])
+@both_backends
 def test_no_row_of_a_batch_sees_another(backend):
     _, ours = pair(backend=backend, num_layers=2)
     x = torch.randn(T, 4, I, dtype=torch.float64)
@@ -372,7 +262,7 @@ def test_no_row_of_a_batch_sees_another(backend):
         torch.testing.assert_close(ours(x[:, row])[0], together[:, row], rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize("backend", ["reference", pytest.param("cpu", marks=needs_cpu)])
+@both_backends
 @pytest.mark.parametrize("mode", ["train", "eval"])
 def test_gradient_penalty_matches_torchs_cpu(backend, mode):
     theirs, ours = pair(backend=backend, num_layers=2)
@@ -417,19 +307,16 @@ def test_compiles_in_one_graph():
     torch._dynamo.reset()
 
 
-def test_autocast_runs_in_the_lower_precision():
-    ours = FusedLSTM(I, H)
-    x = torch.randn(T, B, I)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        output, (h_n, c_n) = ours(x)
-    assert output.dtype == h_n.dtype == c_n.dtype == torch.bfloat16
-    torch.testing.assert_close(output.float(), ours(x)[0], rtol=0.05, atol=0.05)
-
-
 def test_importing_the_package_does_not_import_torch():
-    script = "import sys, fastgan; assert 'torch' not in sys.modules; assert 'FusedLSTM' in dir(fastgan); print(fastgan.__version__)"
+    script = (
+        "import sys, fastgan; assert 'torch' not in sys.modules; print(fastgan.__version__);"
+        "names = ['FusedLSTM', 'FusedLSTMCell', 'convert', 'revert']; assert set(names) < set(dir(fastgan));"
+        "print(*(getattr(fastgan, name).__module__ for name in names))"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == __import__("fastgan").__version__
+    version, homes = done.stdout.splitlines()
+    assert version == __import__("fastgan").__version__
+    assert homes == "fastgan.nn.lstm fastgan.nn.cell fastgan.nn.convert fastgan.nn.convert"
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         __import__("fastgan").Nothing  # noqa: B018
