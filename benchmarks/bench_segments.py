@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.io import wavfile
-from turns import TURNS, ratio, take_turns
 
+from benchmarks.turns import TURNS, ratio, take_turns
 from fastgan.audio.files import write_sound
 from fastgan.audio.segments import gather, gather_file, gather_numpy
 from fastgan.audio.threads import THREADS, share_rows
@@ -49,7 +49,7 @@ def copy(source: np.ndarray, target: np.ndarray) -> None:
     share_rows(lambda part: np.copyto(target[part], source[part]), len(source))
 
 
-@pytest.mark.parametrize("window", CASES)
+@pytest.mark.parametrize("window", [6, pytest.param(16_384, marks=pytest.mark.long)])
 def test_gather(benchmark, corpus, window):
     home, samples = corpus
     batch = CASES[window]

@@ -10,13 +10,13 @@ import sys
 
 import pytest
 import torch
-from turns import ratio, take_turns
 
+from benchmarks.turns import ratio, take_turns
 from fastgan.gan.game import Game
 from fastgan.gan.steps import fit_step
 
 
-@pytest.mark.parametrize("busy", [0, 1])
+@pytest.mark.parametrize("busy", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_fit_step(benchmark, busy):
     before, x = torch.get_num_threads(), 0.1 * torch.randn(32, 7, 1)
 

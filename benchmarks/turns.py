@@ -2,19 +2,37 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 TURNS = 15
 SECONDS = 0.05  # of each turn, at least
+FEWEST = 5  # turns, however long they take
+ENOUGH = 20.0  # seconds for all turns together; slow contenders get fewer turns
+
+brief = False  # one turn of one call each: shows that a benchmark runs, not how fast (`--brief`)
 
 Times = dict[str, list[float]]
 
 
-def take_turns(calls: dict[str, Callable[[], object]], turns: int = TURNS, seconds: float = SECONDS) -> Times:
-    """Time each call, over and over in turn, after a first round that is not counted: seconds per call, by name."""
+def take_turns(calls: Mapping[str, Callable[[], object]], turns: int = TURNS, seconds: float = SECONDS) -> Times:
+    """Time each call, over and over in turn, after a first round that is not counted.
+
+    Args:
+        calls: the contenders by name.
+        turns: how many, at most.
+        seconds: how long each turn is, at least.
+
+    Returns:
+        Seconds per call, one number for each turn, by name.
+    """
     for call in calls.values():
         call()
-    repeats = {name: max(1, round(seconds / timed(call, 1))) for name, call in calls.items()}
+    if brief:
+        return {name: [timed(call, 1)] for name, call in calls.items()}
+    once = {name: timed(call, 1) for name, call in calls.items()}
+    repeats = {name: max(1, round(seconds / each)) for name, each in once.items()}
+    whole = sum(max(seconds, each) for each in once.values())
+    turns = min(turns, max(FEWEST, int(ENOUGH / whole)))
     times: Times = {name: [] for name in calls}
     for _ in range(turns):
         for name, call in calls.items():

@@ -1,0 +1,227 @@
+"""Makes benchmarks/RESULTS.md from the recorded rows: `python -m benchmarks.report`."""
+
+from collections.abc import Callable, Iterable
+
+from benchmarks.cases import AIMS, GRID, share_aim
+from benchmarks.rows import HOME, LSTM_CPU, Row, read
+
+COMMAND = "python -m benchmarks.report"
+PAGE = HOME / "RESULTS.md"
+SOURCES = (LSTM_CPU,)
+
+_KNOWN = {(str(case), workload): case for case, workload in AIMS}
+_ORDER = {name: place for place, name in enumerate(_KNOWN)}
+
+HEAD = f"""<!-- Generated from benchmarks/results by `{COMMAND}`; do not edit. -->
+
+# Results
+
+`FusedLSTM` (backend "cpu") against `torch.nn.LSTM` with the same weights. A row was written only after output and all
+gradients had been compared to a float64 run: off by at most twice torch's own error plus 4 roundings, relative to the largest value
+(float64 rows: compared to torch's, allowed what float32 is allowed, in roundings of float64). Then all took turns in one process:
+times are medians, *times faster* is the median of the turns' ratios with the bounds of their middle 60 %. Shares are of the speed
+of a 1024 x 1024 matrix product by torch, with as many threads and in the same turns, for the nominal count of operations:
+2 * 4H * (K + H) for each row, layer and direction with K values coming in, three times that in training.
+
+A case is named by T (steps), B (sequences), I (inputs), H (units) and L (layers); *2ways*: both directions; *states*: h_0 and c_0 are
+given; *packed*: sequences of 1 to T steps, drawn evenly; *deep*: training asks for the gradient of the input too.
+*inference* is a forward pass without gradients, *training* forward and backward, *penalty* a gradient penalty, differentiated
+twice. Of rows measured more than once, the newest counts.
+"""
+
+
+def main() -> None:
+    """Write the page."""
+    rows = read(SOURCES)
+    PAGE.write_text(page(rows), encoding="utf-8")
+    print(f"{PAGE}: {len(newest(rows))} of {len(rows)} rows")
+
+
+def page(rows: list[Row]) -> str:
+    """The whole page, as Markdown.
+
+    Args:
+        rows: of any tables and machines, in the order in which they were written.
+    """
+    shown = newest(rows)
+    machines = list(dict.fromkeys(map(machine, shown)))
+    parts = [HEAD, f"Rows: {len(shown)} shown, {len(rows)} recorded. {left_out()}\n"]
+    for name in machines:
+        parts.append(f"## {name}\n")
+        mine = [row for row in shown if machine(row) == name]
+        parts.append(f"{origins(mine)}\n")
+        for title, kind, table in TABLES:
+            chosen = [row for row in mine if row["table"] == kind]
+            if chosen:
+                parts += [f"### {title}\n", table(chosen)]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def newest(rows: Iterable[Row]) -> list[Row]:
+    """The last row of each case, workload and number of threads on each machine, in the order of their first ones."""
+    last = {}
+    for row in rows:
+        last[machine(row), row["table"], row["case"], row["workload"], row["threads"]] = row
+    return list(last.values())
+
+
+def machine(row: Row) -> str:
+    """Where a row comes from, as a heading."""
+    found = row["machine"]
+    return f"{found['processor']}, {found['cores']} cores, {found['instructions']}"
+
+
+def left_out() -> str:
+    """What the grid does not hold."""
+    return (
+        f"The grid holds {len(GRID.rows)} cases and workloads; {GRID.too_slow} more were left out because a call takes more than "
+        f"20 billion operations, {GRID.too_large} because they take too much memory."
+    )
+
+
+def origins(rows: list[Row]) -> str:
+    """When and with what these rows were measured."""
+    dates = sorted(row["date"][:10] for row in rows)
+    days = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
+    versions = dict.fromkeys(", ".join(f"{name} {number}" for name, number in row["versions"].items()) for row in rows)
+    return f"Measured {days} with {'; '.join(versions)}; {', '.join(sorted(set(map(commit, rows))))}."
+
+
+def commit(row: Row) -> str:
+    """The commit a row was measured at."""
+    if row["commit"] is None:
+        return "outside a checkout"
+    return f"commit {row['commit'][:10]}" + ("" if row["clean"] else " with changes")
+
+
+def lstm_table(rows: list[Row]) -> str:
+    """Cases with an aim, and those beside them."""
+    rows = sorted(rows, key=lambda row: _ORDER.get((row["case"], row["workload"]), len(_ORDER)))
+    lines = []
+    for row in rows:
+        case = _KNOWN.get((row["case"], row["workload"]))
+        shares = row.get("share", {})
+        aim = None if case is None else AIMS[case, row["workload"]]
+        wanted = None if case is None else share_aim(case, row["workload"])
+        lines.append(
+            [
+                row["case"],
+                row["workload"],
+                row["threads"],
+                duration(row["seconds"]["torch"]),
+                duration(row["seconds"]["fastgan"]),
+                faster(row),
+                against(row["ratio"][0], aim, "{:g}"),
+                f"{shares['torch']:.0%}" if shares else "",
+                f"{shares['fastgan']:.0%}" if shares else "",
+                against(shares.get("fastgan"), wanted, "{:.0%}"),
+                "; ".join(f"{name}: {duration(row['seconds'][name])}" for name in row["seconds"] if ", " in name),
+            ]
+        )
+    reached = [judge for line in lines for judge in (line[6], line[9]) if judge]
+    count = sum("not" not in str(judge) for judge in reached)
+    columns = "case|workload|threads|torch|fastgan|times faster|aim|torch's share of peak|fastgan's|aim|beside it"
+    return f"{count} of {len(reached)} aims reached.\n\n" + table(columns, lines)
+
+
+def grid_table(rows: list[Row]) -> str:
+    """What is slower first, then all of it, a line for each case."""
+    slower = sorted((row for row in rows if row["ratio"][0] < 1), key=lambda row: row["ratio"][0])
+    ratios = sorted(row["ratio"][0] for row in rows)
+    text = (
+        f"Times faster, of {len(rows)} rows: {ratios[0]:.2f} at worst, {ratios[len(ratios) // 2]:.2f} in the middle, "
+        f"{ratios[-1]:.2f} at best. Slower than torch: {len(slower)}.\n"
+    )
+    if slower:
+        text += "\n" + table(
+            "slower than torch|workload|threads|torch|fastgan|times faster",
+            [
+                [
+                    row["case"],
+                    row["workload"],
+                    row["threads"],
+                    duration(row["seconds"]["torch"]),
+                    duration(row["seconds"]["fastgan"]),
+                    faster(row),
+                ]
+                for row in slower
+            ],
+        )
+    kinds = sorted({(row["workload"], row["threads"]) for row in rows})
+    by_case: dict[str, dict[tuple[str, int], Row]] = {}
+    for row in rows:
+        by_case.setdefault(row["case"], {})[row["workload"], row["threads"]] = row
+    lines: list[list[object]] = [
+        [case, *(cell(found[kind]) if kind in found else "" for kind in kinds)] for case, found in by_case.items()
+    ]
+    columns = "|".join(["case", *(f"{workload}, {threads_of(threads)}" for workload, threads in kinds)])
+    whole = table(columns, lines)
+    return f"{text}\n<details><summary>All of the grid: times faster (share of peak)</summary>\n\n{whole}\n</details>\n"
+
+
+def step_table(rows: list[Row]) -> str:
+    """The trainer's own steps."""
+    return table(
+        "batch|step|threads|torch.nn.LSTM|FusedLSTM|times faster",
+        [
+            [
+                row["case"],
+                row["workload"],
+                row["threads"],
+                duration(row["seconds"]["torch"]),
+                duration(row["seconds"]["fastgan"]),
+                faster(row),
+            ]
+            for row in rows
+        ],
+    )
+
+
+TABLES: tuple[tuple[str, str, Callable[[list[Row]], str]], ...] = (
+    ("Sizes with an aim", "lstm", lstm_table),
+    ("The trainer's steps (n = 6, H = 128), before and after", "step", step_table),
+    ("Grid", "grid", grid_table),
+)
+
+
+def table(columns: str, lines: list[list[object]]) -> str:
+    """A Markdown table; columns are separated by |."""
+    rows = [f"| {' | '.join(columns.split('|'))} |", "|" + "---|" * len(columns.split("|"))]
+    rows += [f"| {' | '.join(map(str, line))} |" for line in lines]
+    return "\n".join(rows) + "\n"
+
+
+def faster(row: Row) -> str:
+    """The ratio with its bounds."""
+    middle, low, high = row["ratio"]
+    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
+
+
+def cell(row: Row) -> str:
+    """The ratio and our share of the peak."""
+    return f"{row['ratio'][0]:.2f} ({row['share']['fastgan']:.0%})"
+
+
+def against(found: float | None, aim: float | None, form: str) -> str:
+    """An aim, and whether it was reached; empty where there is none."""
+    if aim is None or found is None:
+        return ""
+    return f"{form.format(aim)}, {'reached' if found >= aim else 'not reached'}"
+
+
+def duration(seconds: float) -> str:
+    """Three digits of a time."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size or unit == "µs":
+            number = seconds / size
+            return f"{number:.{0 if number >= 100 else 1 if number >= 10 else 2}f} {unit}"
+    raise AssertionError("unreachable")
+
+
+def threads_of(count: int) -> str:
+    """A number of threads in words."""
+    return f"{count} thread{'' if count == 1 else 's'}"
+
+
+if __name__ == "__main__":
+    main()
