@@ -9,7 +9,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constra
 SOURCES = pyproject.toml setup.py constraints.txt $(wildcard csrc/*.* csrc/*/*.*)
 DEMO = --clips 20 --seconds 10 --fit-epochs 2 --epochs 3 --steps-per-epoch 400
 
-.PHONY: demo test bench lint format clean
+.PHONY: demo test kernels bench lint format clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m fastgan.train $(DEMO) $(ARGS)
@@ -17,6 +17,12 @@ demo: $(VENV)/.installed
 test: $(VENV)/.developed
 	$(BIN)/python -m pytest $(ARGS)
 
+# The native kernels alone, without Python: by gcc and clang, with sanitizers, under valgrind, as far as they are here.
+kernels:
+	$(MAKE) --no-print-directory --directory csrc/test --jobs $(shell nproc 2>/dev/null || echo 2)
+
+# All of it takes hours; ARGS=--brief shows in a minute that it runs, ARGS=--record appends rows to benchmarks/results,
+# from which `python -m benchmarks.report` makes benchmarks/RESULTS.md.
 bench: $(VENV)/.developed
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-disable-gc $(ARGS)
 

@@ -40,7 +40,7 @@ struct Weights {
 template <typename Real>
 struct Trace {
   Real* output;   // [N,D R]      of the last layer
-  Real* inner;    // [L-1,N,D R]  of the layers below; null when nothing is kept
+  Real* inner;    // [L-1,N,D R]  of the layers below; null when nothing is kept and there are no masks
   Real* dropped;  // [L-1,N,D R]  inner times masks, what the next layer reads; null without masks
   Real* cells;    // [L D,N,H]    cell states; null when nothing is kept
   Real* gates;    // [L D,N,4H]   after their activations; null when nothing is kept
@@ -52,7 +52,7 @@ struct Forward {
   const Weights<Real>* weights;  // in [L D]
   const Real* x;                 // in [N,I]
   const Real* h0;                // in [L D,B,R]  null for zeros
-  const Real* c0;                // in [L D,B,H]  null for zeros
+  const Real* c0;                // in [L D,B,H]  null exactly when h0 is
   const Real* masks;             // in [L-1,N,D R]  factors between layers; null for none
   Trace<Real> trace;             // out
   Real* h_n;                     // out [L D,B,R]

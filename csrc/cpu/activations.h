@@ -45,20 +45,22 @@ struct Constants<double> {
       0.166666666666666964788,    0.500000000000000645789};
 };
 
-// exp(x) as scale + scale * rest, for x held between lowest and highest.
-template <typename Real>
+// exp(factor * x) as scale + scale * rest, for factor * x held between lowest and highest; the factor is a power of two
+// or its negative, so that it costs nothing.
+template <typename Real, int factor>
 struct Exponential {
   Vec<Real> scale, rest;
 
   FASTGAN_INLINE explicit Exponential(Vec<Real> x) {
     using K = Constants<Real>;
     using BitVec = typename Set<Real>::BitVec;
-    const Vec<Real> lowest = constant(K::lowest), highest = constant(K::highest);
-    x = x < lowest ? lowest : x;  // written so that NaN passes
-    x = x > highest ? highest : x;
-    const Vec<Real> shifted = x * K::log2e + K::shift;
+    const Vec<Real> low = constant((factor > 0 ? K::lowest : K::highest) / factor);
+    const Vec<Real> high = constant((factor > 0 ? K::highest : K::lowest) / factor);
+    x = x < low ? low : x;  // written so that NaN passes
+    x = x > high ? high : x;
+    const Vec<Real> shifted = x * (K::log2e * factor) + K::shift;
     const Vec<Real> n = shifted - K::shift;
-    const Vec<Real> r = (x - n * K::ln2_high) - n * K::ln2_low;
+    const Vec<Real> r = (x * Real(factor) - n * K::ln2_high) - n * K::ln2_low;
     scale = (Vec<Real>)(((BitVec)shifted + K::exponent_of_one) << K::mantissa);
     Vec<Real> sum = constant(K::polynomial[0]);
     FASTGAN_UNROLL
@@ -69,13 +71,13 @@ struct Exponential {
 
 template <typename Real>
 FASTGAN_INLINE Vec<Real> sigmoid(Vec<Real> x) {
-  const Exponential<Real> e(-x);
+  const Exponential<Real, -1> e(x);
   return Real(1) / ((e.scale * e.rest + e.scale) + Real(1));
 }
 
 template <typename Real>
 FASTGAN_INLINE Vec<Real> tanh_of(Vec<Real> x) {
-  const Exponential<Real> e(x + x);
+  const Exponential<Real, 2> e(x);
   const Vec<Real> m = e.scale * e.rest + (e.scale - Real(1));
   return m / (m + Real(2));
 }

@@ -5,6 +5,7 @@
 #  if defined(__clang__)
 #    pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #  else
+#    pragma GCC push_options
 #    pragma GCC target("avx2,fma")
 #  endif
 
@@ -15,6 +16,8 @@
 
 #  if defined(__clang__)
 #    pragma clang attribute pop
+#  else  // before the file ends: templates of the standard library are compiled there, and shared with other sets
+#    pragma GCC pop_options
 #  endif
 
 namespace fastgan {

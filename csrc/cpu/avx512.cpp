@@ -1,5 +1,4 @@
-// Intel Skylake-X (2017), AMD Zen 4 (2022) and later. With 32 registers a tile has 12 rows: 24 sums, a panel, one
-// factor.
+// Intel Skylake-X (2017), AMD Zen 4 (2022) and later. With 32 registers a tile has 12 rows: 24 sums, a panel, a factor.
 #if defined(__x86_64__)
 #  include "prelude.h"
 
@@ -7,6 +6,7 @@
 #    pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma"))), \
                                  apply_to = function)
 #  else
+#    pragma GCC push_options
 #    pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma,prefer-vector-width=512")
 #  endif
 
@@ -17,6 +17,8 @@
 
 #  if defined(__clang__)
 #    pragma clang attribute pop
+#  else  // before the file ends: templates of the standard library are compiled there, and shared with other sets
+#    pragma GCC pop_options
 #  endif
 
 namespace fastgan {

@@ -49,15 +49,17 @@ struct ForwardCells {
   Matrix<Real> c, h;
   Matrix<Real> gates;  // null when not kept
 
+  // In two sweeps, with c and o left in `sums` between them: in one, each row would wait for its own tanh(c), and the
+  // next rows with it.
   template <bool whole>
-  FASTGAN_INLINE void run(const Real* sums, Index rows, Index unit, Index count) const {
+  FASTGAN_INLINE void run(Real* sums, Index rows, Index unit, Index count) const {
     using S = Set<Real>;
     const Pair<Real, whole> cells = {count};
     const Pair<Real, true> summed = {S::units};
     for (Index r = 0; r < rows; r += 2) {
       const Index q = std::min(r + 1, rows - 1);  // the last of an odd number is done twice
-      const Real* const low = sums + r * S::columns;
-      const Real* const high = sums + q * S::columns;
+      Real* const low = sums + r * S::columns;
+      Real* const high = sums + q * S::columns;
       const Vec<Real> i = sigmoid<Real>(summed.get(low, high));
       const Vec<Real> f = sigmoid<Real>(summed.get(low + S::units, high + S::units));
       const Vec<Real> g = tanh_of<Real>(summed.get(low + 2 * S::units, high + 2 * S::units));
@@ -65,7 +67,8 @@ struct ForwardCells {
       Vec<Real> state = i * g;
       if (c_prev) state += f * cells.get(c_prev[r] + unit, c_prev[q] + unit);
       cells.put(c[r] + unit, c[q] + unit, state);
-      cells.put(h[r] + unit, h[q] + unit, o * tanh_of<Real>(state));
+      summed.put(low, high, state);
+      summed.put(low + 3 * S::units, high + 3 * S::units, o);
       if (gates) {
         Real* const a = gates[r] + unit;
         Real* const b = gates[q] + unit;
@@ -75,9 +78,16 @@ struct ForwardCells {
         cells.put(a + 3 * hidden, b + 3 * hidden, o);
       }
     }
+    for (Index r = 0; r < rows; r += 2) {
+      const Index q = std::min(r + 1, rows - 1);
+      const Real* const low = sums + r * S::columns;
+      const Real* const high = sums + q * S::columns;
+      const Vec<Real> o = summed.get(low + 3 * S::units, high + 3 * S::units);
+      cells.put(h[r] + unit, h[q] + unit, o * tanh_of<Real>(summed.get(low, high)));
+    }
   }
 
-  FASTGAN_INLINE void operator()(Index panel, const Real* sums, Index rows) const {
+  FASTGAN_INLINE void operator()(Index panel, Real* sums, Index rows) const {
     const Index unit = panel * Set<Real>::units, count = std::min<Index>(Set<Real>::units, hidden - unit);
     if (count == Set<Real>::units) {
       run<true>(sums, rows, unit, count);

@@ -155,7 +155,7 @@ class ForwardJob {
     const auto [first, last] = lane.share(cell_panels());
     if (layer > 0 && place % sizes_.directions == 0 && call_.masks) drop(lane, layer - 1, walk, begin, end);
     const bool carried = begin > 0 && layer + 1 < sizes_.layers && !inner_kept() && sizes_.directions == 1;
-    Real* const slots = group.inner + layer * slots_ * plan_.block * sizes_.width();
+    Real* const slots = carried ? group.inner + layer * slots_ * plan_.block * sizes_.width() : nullptr;
     if (carried) {  // the span before ended in the last slot; this one looks for it in the first
       if (lane.member == 0) {
         std::memcpy(slots, slots + span_ * plan_.block * sizes_.width(), plan_.block * sizes_.width() * sizeof(Real));
@@ -211,7 +211,7 @@ class ForwardJob {
         if (h_prev) segments[count++] = {h_prev.from(from).at, h_prev.row, 1, out};
         const Index height = to - from;
         product(segments, count, height, weights, first, last, start, scratch,
-                [&](Index p, const Real* sums) { cells(p, sums, height); });
+                [&](Index p, Real* sums) { cells(p, sums, height); });
       }
       if (sizes_.projected) project(lane, panels, group, h, rows, scratch);
       finish(lane, place, walk, k, h, c);

@@ -109,14 +109,14 @@ void run_lanes(const Sizes& sizes, int threads, Index cell_panels, double passes
   Plan plan = plan_for(sizes, threads, cell_panels, passes);
   while (true) {
     auto job = make(plan);
-    std::array<Barrier, 64> barriers;
+    std::vector<Barrier> barriers(plan.groups);
     Barrier everyone;
     everyone.reset(plan.threads());
-    for (int g = 0; g < plan.groups; ++g) barriers[g].reset(plan.members);
+    for (Barrier& barrier : barriers) barrier.reset(plan.members);
     struct Shared {
       decltype(job)& run;
       const Plan& plan;
-      std::array<Barrier, 64>& barriers;
+      std::vector<Barrier>& barriers;
       Barrier& everyone;
     } shared{job, plan, barriers, everyone};
     const bool ran = run_team(

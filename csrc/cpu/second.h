@@ -381,8 +381,9 @@ class SecondJob {
       cells.dc = dc.from(from);
       cells.dgates_move = dgates_move.from(from);
       cells.dgates = dgates.from(from);
-      const Segment<Real> moving = {later + from * depth, depth, 1, depth};
-      const Segment<Real> being = {later + (before + from) * depth, depth, 1, depth};
+      const Matrix<const Real> later_rows = {later, depth};
+      const Segment<Real> moving = {later_rows.from(from).at, depth, 1, depth};
+      const Segment<Real> being = {later_rows.from(before + from).at, depth, 1, depth};
       const bool side_by_side = !ends && from == 0 && height == before;  // both kinds are one block of rows
       Real* const sums = member.scratch;
       for (Index p = first; p < last; ++p) {
