@@ -12,6 +12,7 @@
 #  define FASTGAN_SET avx2
 #  define FASTGAN_BYTES 32
 #  define FASTGAN_ROWS 6
+#  define FASTGAN_REGISTER "x"
 #  include "set.h"
 
 #  if defined(__clang__)

@@ -13,6 +13,7 @@
 #  define FASTGAN_SET avx512
 #  define FASTGAN_BYTES 64
 #  define FASTGAN_ROWS 12
+#  define FASTGAN_REGISTER "v"
 #  include "set.h"
 
 #  if defined(__clang__)

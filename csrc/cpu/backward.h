@@ -263,11 +263,11 @@ class BackwardJob {
       for (const bool ends : {false, true}) {
         const Index from = ends ? younger : 0, to = ends ? rows : younger, height = to - from;
         const Segment<Real> segment = {later.from(from).at, later.row, 1, depth};
-        product(&segment, ends ? 0 : 1, height, panels_[place].recurrent.right(), first_out, last_out,
-                {kZeros<Real>, 0, 0}, member.scratch, [&](Index p, const Real* sums) {
-                  add_rows(p, sums, height, dy.from(from), ends ? d_h_n.from(from) : Matrix<const Real>(),
-                           dr.from(from));
-                });
+        product<1>(&segment, ends ? 0 : 1, height, panels_[place].recurrent.right(), first_out, last_out,
+                   {kZeros<Real>, 0, 0}, member.scratch, k % 2 == 1, [&](Index p, Sums<Real> sums) {
+                     add_rows(p, sums, height, dy.from(from), ends ? d_h_n.from(from) : Matrix<const Real>(),
+                              dr.from(from));
+                   });
       }
       lane.wait();
     }
@@ -301,8 +301,8 @@ class BackwardJob {
         cells.dh = dy.from(from);
         if (ends) cells.dh_n = d_h_n.from(from);
       }
-      product(&segment, segments, height, right, first, last, {kZeros<Real>, 0, 0}, member.scratch,
-              [&](Index p, const Real* sums) { cells(p, sums, height); });
+      product<1>(&segment, segments, height, right, first, last, {kZeros<Real>, 0, 0}, member.scratch, k % 2 == 1,
+                 [&](Index p, Sums<Real> sums) { cells(p, sums, height); });
     }
     for (Index r = older; r < rows && call_.d_c0 && units > 0; ++r) {  // sequences that begin here
       std::memcpy(call_.d_c0 + (state_row + r) * hidden + unit, dc[r] + unit, units * sizeof(Real));
@@ -311,17 +311,18 @@ class BackwardJob {
     if (call_.d_h0 && older < rows) {
       const Segment<Real> segment = {dgates.from(older).at, depth, 1, depth};
       const Matrix<Real> d_h0 = Matrix<Real>{call_.d_h0 + state_row * out, out}.from(older);
-      product(&segment, 1, rows - older, panels_[place].recurrent.right(), first_out, last_out, {kZeros<Real>, 0, 0},
-              member.scratch, [&](Index p, const Real* sums) { add_rows(p, sums, rows - older, {}, {}, d_h0); });
+      product<1>(&segment, 1, rows - older, panels_[place].recurrent.right(), first_out, last_out, {kZeros<Real>, 0, 0},
+                 member.scratch, false,
+                 [&](Index p, Sums<Real> sums) { add_rows(p, sums, rows - older, {}, {}, d_h0); });
     }
   }
 
   // to = sums + a + b, for the columns of a panel.
-  void add_rows(Index panel, const Real* sums, Index rows, Matrix<const Real> a, Matrix<const Real> b,
+  void add_rows(Index panel, Sums<Real> sums, Index rows, Matrix<const Real> a, Matrix<const Real> b,
                 Matrix<Real> to) const {
     each_strip<Real>(panel, sizes_.out(), [&](auto strip, Index column, Index j) {
       for (Index r = 0; r < rows; ++r) {
-        Vec<Real> value = load(sums + r * S::columns + j);
+        Vec<Real> value = load(sums[r] + j);
         if (a) value += strip.get(a[r] + column);
         if (b) value += strip.get(b[r] + column);
         strip.put(to[r] + column, value);
@@ -354,18 +355,18 @@ class BackwardJob {
     const auto [from, until] = by_panel ? std::pair<Index, Index>{0, rows} : lane.share(rows);
     const Index start = from, height = until - from;
     const Segment<Real> segment = {group.dgates + start * depth, depth, 1, depth};
-    product(&segment, 1, height, panels_[place].input.right(), first, last, {kZeros<Real>, 0, 0}, member.scratch,
-            [&](Index p, const Real* sums) {
-              each_strip<Real>(p, columns, [&](auto strip, Index column, Index j) {
-                for (Index r = 0; r < height; ++r) {
-                  Real* const at = to[start + r] + column;
-                  Vec<Real> value = load(sums + r * S::columns + j);
-                  if (direction > 0) value += strip.get(at);
-                  if (mask[start + r]) value *= strip.get(mask[start + r] + column);
-                  strip.put(at, value);
-                }
-              });
-            });
+    product<1>(&segment, 1, height, panels_[place].input.right(), first, last, {kZeros<Real>, 0, 0}, member.scratch,
+               false, [&](Index p, Sums<Real> sums) {
+                 each_strip<Real>(p, columns, [&](auto strip, Index column, Index j) {
+                   for (Index r = 0; r < height; ++r) {
+                     Real* const at = to[start + r] + column;
+                     Vec<Real> value = load(sums[r] + j);
+                     if (direction > 0) value += strip.get(at);
+                     if (mask[start + r]) value *= strip.get(mask[start + r] + column);
+                     strip.put(at, value);
+                   }
+                 });
+               });
   }
 
   const Real* input_row(Index layer, Index row) const {

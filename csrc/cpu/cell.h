@@ -1,11 +1,12 @@
 // What happens to a cell once its matrix products are summed: forward, backward, and both once more for the second
 // order.
 //
-// `sums` is what product() hands over, [rows, columns]. In the forward passes a panel holds a few cells and their four
-// gates, so two rows fill a vector of each gate; in the backward passes it holds whole vectors of cells.
+// `sums` is what product() hands over. In the forward passes a group of cells fills a vector of each gate, i, f, g, o
+// side by side; in the backward passes a panel holds two vectors of cells.
 #pragma once
 
 #include "activations.h"
+#include "tile.h"
 
 namespace fastgan {
 namespace FASTGAN_SET {
@@ -19,82 +20,6 @@ struct Matrix {
   FASTGAN_INLINE explicit operator bool() const { return at != nullptr; }
   FASTGAN_INLINE Real* operator[](Index r) const { return at + r * row; }
   Matrix from(Index first) const { return {at ? at + first * row : nullptr, row}; }
-};
-
-// Two rows of one cell panel: all of it, or its first `count` cells when it is the last.
-template <typename Real, bool whole>
-struct Pair {
-  Index count;
-
-  FASTGAN_INLINE Vec<Real> get(const Real* low, const Real* high) const {
-    if constexpr (whole) return load_pair(low, high);
-    Real both[Set<Real>::lanes] = {};
-    std::memcpy(both, low, count * sizeof(Real));
-    std::memcpy(both + Set<Real>::units, high, count * sizeof(Real));
-    return load(both);
-  }
-  FASTGAN_INLINE void put(Real* low, Real* high, Vec<Real> value) const {
-    if constexpr (whole) return store_pair(low, high, value);
-    Real both[Set<Real>::lanes];
-    store(both, value);
-    std::memcpy(low, both, count * sizeof(Real));
-    std::memcpy(high, both + Set<Real>::units, count * sizeof(Real));
-  }
-};
-
-template <typename Real>
-struct ForwardCells {
-  Index hidden;
-  Matrix<const Real> c_prev;  // null for zeros
-  Matrix<Real> c, h;
-  Matrix<Real> gates;  // null when not kept
-
-  // In two sweeps, with c and o left in `sums` between them: in one, each row would wait for its own tanh(c), and the
-  // next rows with it.
-  template <bool whole>
-  FASTGAN_INLINE void run(Real* sums, Index rows, Index unit, Index count) const {
-    using S = Set<Real>;
-    const Pair<Real, whole> cells = {count};
-    const Pair<Real, true> summed = {S::units};
-    for (Index r = 0; r < rows; r += 2) {
-      const Index q = std::min(r + 1, rows - 1);  // the last of an odd number is done twice
-      Real* const low = sums + r * S::columns;
-      Real* const high = sums + q * S::columns;
-      const Vec<Real> i = sigmoid<Real>(summed.get(low, high));
-      const Vec<Real> f = sigmoid<Real>(summed.get(low + S::units, high + S::units));
-      const Vec<Real> g = tanh_of<Real>(summed.get(low + 2 * S::units, high + 2 * S::units));
-      const Vec<Real> o = sigmoid<Real>(summed.get(low + 3 * S::units, high + 3 * S::units));
-      Vec<Real> state = i * g;
-      if (c_prev) state += f * cells.get(c_prev[r] + unit, c_prev[q] + unit);
-      cells.put(c[r] + unit, c[q] + unit, state);
-      summed.put(low, high, state);
-      summed.put(low + 3 * S::units, high + 3 * S::units, o);
-      if (gates) {
-        Real* const a = gates[r] + unit;
-        Real* const b = gates[q] + unit;
-        cells.put(a, b, i);
-        cells.put(a + hidden, b + hidden, f);
-        cells.put(a + 2 * hidden, b + 2 * hidden, g);
-        cells.put(a + 3 * hidden, b + 3 * hidden, o);
-      }
-    }
-    for (Index r = 0; r < rows; r += 2) {
-      const Index q = std::min(r + 1, rows - 1);
-      const Real* const low = sums + r * S::columns;
-      const Real* const high = sums + q * S::columns;
-      const Vec<Real> o = summed.get(low + 3 * S::units, high + 3 * S::units);
-      cells.put(h[r] + unit, h[q] + unit, o * tanh_of<Real>(summed.get(low, high)));
-    }
-  }
-
-  FASTGAN_INLINE void operator()(Index panel, Real* sums, Index rows) const {
-    const Index unit = panel * Set<Real>::units, count = std::min<Index>(Set<Real>::units, hidden - unit);
-    if (count == Set<Real>::units) {
-      run<true>(sums, rows, unit, count);
-    } else {
-      run<false>(sums, rows, unit, count);
-    }
-  }
 };
 
 // A vector of cells of one row: all of it, or its first `count` elements.
@@ -112,7 +37,19 @@ struct Strip {
   }
 };
 
-// Calls run<whole>(first cell, cells, offset in the panel) for each vector of a panel of `columns` cells.
+// Calls run(strip, first cell) for a group of cells, which fill a vector.
+template <typename Real, typename Run>
+FASTGAN_INLINE void each_group(Index group, Index hidden, Run run) {
+  constexpr Index lanes = Set<Real>::lanes;
+  const Index unit = group * lanes, count = std::min<Index>(lanes, hidden - unit);
+  if (count == lanes) {
+    run(Strip<Real, true>{count}, unit);
+  } else {
+    run(Strip<Real, false>{count}, unit);
+  }
+}
+
+// Calls run(strip, first cell, offset in the panel) for each vector of a panel of `columns` cells.
 template <typename Real, typename Run>
 FASTGAN_INLINE void each_strip(Index panel, Index hidden, Run run) {
   using S = Set<Real>;
@@ -127,6 +64,53 @@ FASTGAN_INLINE void each_strip(Index panel, Index hidden, Run run) {
 }
 
 template <typename Real>
+struct ForwardCells {
+  static constexpr int kTogether = 4;  // rows whose tanh(c) are computed side by side
+
+  Index hidden;
+  Matrix<const Real> c_prev;  // null for zeros
+  Matrix<Real> c, h;
+  Matrix<Real> gates;  // null when not kept
+
+  // In two sweeps, with c and o left in `sums` between them: in one, each row would wait for its own tanh(c), and the
+  // next rows with it.
+  template <bool whole>
+  FASTGAN_INLINE void run(Sums<Real> sums, Index rows, Index unit, Strip<Real, whole> strip) const {
+    constexpr Index lanes = Set<Real>::lanes;
+    const Limits<Real> limits;
+    for (Index r = 0; r < rows; ++r) {
+      Real* const at = sums[r];
+      Vec<Real> gate[4] = {load(at), load(at + lanes), load(at + 2 * lanes), load(at + 3 * lanes)};
+      activate<4, 4>(gate, limits);
+      Vec<Real> state = gate[0] * gate[2];
+      if (c_prev) state += gate[1] * strip.get(c_prev[r] + unit);
+      strip.put(c[r] + unit, state);
+      store(at, state);
+      store(at + lanes, gate[3]);
+      if (!gates) continue;
+      FASTGAN_UNROLL
+      for (int k = 0; k < 4; ++k) strip.put(gates[r] + unit + k * hidden, gate[k]);
+    }
+    for (Index first = 0; first < rows; first += kTogether) {
+      Index row[kTogether];  // the last is done again where rows are too few
+      Vec<Real> state[kTogether];
+      FASTGAN_UNROLL
+      for (int j = 0; j < kTogether; ++j) {
+        row[j] = std::min(first + j, rows - 1);
+        state[j] = load(sums[row[j]]);
+      }
+      activate<kTogether, (1u << kTogether) - 1>(state, limits);
+      FASTGAN_UNROLL
+      for (int j = 0; j < kTogether; ++j) strip.put(h[row[j]] + unit, load(sums[row[j]] + lanes) * state[j]);
+    }
+  }
+
+  FASTGAN_INLINE void operator()(Index group, Sums<Real> sums, Index rows) const {
+    each_group<Real>(group, hidden, [&](auto strip, Index unit) { run(sums, rows, unit, strip); });
+  }
+};
+
+template <typename Real>
 struct BackwardCells {
   Index hidden;
   Matrix<const Real> gates, c;
@@ -137,14 +121,15 @@ struct BackwardCells {
   Matrix<Real> dgates;
   Matrix<Real> whole;  // out: h before its projection; null when not wanted
 
-  FASTGAN_INLINE void operator()(Index panel, const Real* sums, Index rows) const {
+  FASTGAN_INLINE void operator()(Index panel, Sums<Real> sums, Index rows) const {
+    const Limits<Real> limits;
     each_strip<Real>(panel, hidden, [&](auto strip, Index unit, Index j) {
       for (Index r = 0; r < rows; ++r) {
         const Real* const at = gates[r] + unit;
         const Vec<Real> i = strip.get(at), f = strip.get(at + hidden), g = strip.get(at + 2 * hidden),
                         o = strip.get(at + 3 * hidden);
-        const Vec<Real> tanh_c = tanh_of<Real>(strip.get(c[r] + unit));
-        Vec<Real> down = load(sums + r * Set<Real>::columns + j);
+        const Vec<Real> tanh_c = tanh_of<Real>(strip.get(c[r] + unit), limits);
+        Vec<Real> down = load(sums[r] + j);
         if (dh) down += strip.get(dh[r] + unit);
         if (dh_n) down += strip.get(dh_n[r] + unit);
         if (whole) strip.put(whole[r] + unit, o * tanh_c);
@@ -170,42 +155,26 @@ struct TangentCells {
   Matrix<Real> gates_move, c_moves;  // gates_move before the activations
   Matrix<Real> h_moves;
 
-  template <bool whole>
-  FASTGAN_INLINE void run(const Real* sums, Index rows, Index unit, Index count) const {
-    using S = Set<Real>;
-    const Pair<Real, whole> cells = {count};
-    const Pair<Real, true> summed = {S::units};
-    for (Index r = 0; r < rows; r += 2) {
-      const Index q = std::min(r + 1, rows - 1);
-      const Real* const low = sums + r * S::columns;
-      const Real* const high = sums + q * S::columns;
-      const Real* const at_low = gates[r] + unit;
-      const Real* const at_high = gates[q] + unit;
-      Vec<Real> value[4], moves[4];
-      FASTGAN_UNROLL
-      for (int k = 0; k < 4; ++k) {
-        value[k] = cells.get(at_low + k * hidden, at_high + k * hidden);
-        moves[k] = summed.get(low + k * S::units, high + k * S::units);
-        cells.put(gates_move[r] + unit + k * hidden, gates_move[q] + unit + k * hidden, moves[k]);
+  FASTGAN_INLINE void operator()(Index group, Sums<Real> sums, Index rows) const {
+    const Limits<Real> limits;
+    each_group<Real>(group, hidden, [&](auto strip, Index unit) {
+      for (Index r = 0; r < rows; ++r) {
+        Vec<Real> value[4], moves[4];
+        FASTGAN_UNROLL
+        for (int k = 0; k < 4; ++k) {
+          value[k] = strip.get(gates[r] + unit + k * hidden);
+          moves[k] = load(sums[r] + k * Set<Real>::lanes);
+          strip.put(gates_move[r] + unit + k * hidden, moves[k]);
+        }
+        const Vec<Real> i = value[0], f = value[1], g = value[2], o = value[3];
+        const Vec<Real> tanh_c = tanh_of<Real>(strip.get(c[r] + unit), limits);
+        Vec<Real> state = i * (Real(1) - i) * moves[0] * g + i * (Real(1) - g * g) * moves[2];
+        if (c_prev) state += f * (Real(1) - f) * moves[1] * strip.get(c_prev[r] + unit);
+        if (c_prev_moves) state += f * strip.get(c_prev_moves[r] + unit);
+        strip.put(c_moves[r] + unit, state);
+        strip.put(h_moves[r] + unit, o * (Real(1) - o) * moves[3] * tanh_c + o * (Real(1) - tanh_c * tanh_c) * state);
       }
-      const Vec<Real> i = value[0], f = value[1], g = value[2], o = value[3];
-      const Vec<Real> tanh_c = tanh_of<Real>(cells.get(c[r] + unit, c[q] + unit));
-      Vec<Real> state = i * (Real(1) - i) * moves[0] * g + i * (Real(1) - g * g) * moves[2];
-      if (c_prev) state += f * (Real(1) - f) * moves[1] * cells.get(c_prev[r] + unit, c_prev[q] + unit);
-      if (c_prev_moves) state += f * cells.get(c_prev_moves[r] + unit, c_prev_moves[q] + unit);
-      cells.put(c_moves[r] + unit, c_moves[q] + unit, state);
-      cells.put(h_moves[r] + unit, h_moves[q] + unit,
-                o * (Real(1) - o) * moves[3] * tanh_c + o * (Real(1) - tanh_c * tanh_c) * state);
-    }
-  }
-
-  FASTGAN_INLINE void operator()(Index panel, const Real* sums, Index rows) const {
-    const Index unit = panel * Set<Real>::units, count = std::min<Index>(Set<Real>::units, hidden - unit);
-    if (count == Set<Real>::units) {
-      run<true>(sums, rows, unit, count);
-    } else {
-      run<false>(sums, rows, unit, count);
-    }
+    });
   }
 };
 
@@ -225,6 +194,7 @@ struct SecondCells {
 
   // sums_moves and sums: what later steps give to how h moves and to what it is.
   FASTGAN_INLINE void operator()(Index panel, const Real* sums_moves, const Real* sums, Index rows) const {
+    const Limits<Real> limits;
     each_strip<Real>(panel, hidden, [&](auto strip, Index unit, Index j) {
       const Real one = 1, two = 2;
       for (Index r = 0; r < rows; ++r) {
@@ -236,7 +206,7 @@ struct SecondCells {
                         o_slope = o * (one - o);
         const Vec<Real> a_i = strip.get(moves), a_f = strip.get(moves + hidden), a_g = strip.get(moves + 2 * hidden),
                         a_o = strip.get(moves + 3 * hidden);
-        const Vec<Real> tanh_c = tanh_of<Real>(strip.get(c[r] + unit)), slope = one - tanh_c * tanh_c;
+        const Vec<Real> tanh_c = tanh_of<Real>(strip.get(c[r] + unit), limits), slope = one - tanh_c * tanh_c;
         const Vec<Real> c_move = strip.get(c_moves[r] + unit);
         Vec<Real> down_moves = load(sums_moves + r * Set<Real>::columns + j),
                   down = load(sums + r * Set<Real>::columns + j);

@@ -6,13 +6,21 @@
 namespace fastgan {
 namespace FASTGAN_SET {
 
-// The weights of one place, ready for products: panels of [W_ih | W_hh] with their biases, and of W_hr.
+// The weights of one place, ready for products: panels of [W_ih | W_hh] with their biases, two for each group of cells,
+// and of W_hr. Few inputs come last, where they are summed with the end of the states: added to the large sum that they
+// make, each product with a state would be rounded more.
 template <typename Real>
 struct CellPanels {
   Real *gates, *bias, *project;
-  Index inputs, size;  // depth of W_ih; elements of a panel of gates
+  Index inputs, states, size;  // depth of W_ih and of W_hh; elements of a panel of gates
 
-  Panels<Real> all() const { return {gates, size, Set<Real>::columns}; }
+  bool thin() const { return inputs <= kThin; }
+  Panels<Real> of_inputs() const {
+    return {gates + (thin() ? states : 0) * Set<Real>::columns, size, Set<Real>::columns};
+  }
+  Panels<Real> of_states() const {
+    return {gates + (thin() ? 0 : inputs) * Set<Real>::columns, size, Set<Real>::columns};
+  }
 };
 
 template <typename Real>
@@ -29,8 +37,16 @@ class ForwardJob {
   }
 
   void operator()(const Lane& lane, Barrier& everyone) {
-    pack(lane);
-    if (plan_.groups > 1) everyone.wait();
+    if (plan_.groups > 1) {  // they share their panels, so all are needed at once
+      for (Index place = 0; place < places(); ++place) {
+        const auto [first, last] = lane.share(cell_groups());
+        for (Index p = first; p < last; ++p) {
+          if (p % plan_.groups == lane.group) pack(place, p);
+        }
+        pack_projection(lane, place);
+      }
+      everyone.wait();
+    }
     const Index first = bounds_[lane.group], last = bounds_[lane.group + 1];
     for (Index row = first; row < last; row += plan_.block) run_block(lane, row, std::min(row + plan_.block, last));
   }
@@ -45,7 +61,7 @@ class ForwardJob {
   static constexpr Index kSpanBytes = 1 << 19;
 
   Index places() const { return sizes_.layers * sizes_.directions; }
-  Index cell_panels() const { return panels_of<Real>(sizes_.hidden, S::units); }
+  Index cell_groups() const { return panels_of<Real>(sizes_.hidden, S::lanes); }
   Index out_panels() const { return panels_of<Real>(sizes_.projected, S::columns); }
   bool keep() const { return call_.trace.gates != nullptr; }
   // Small batches: the inputs of a span of steps are multiplied at once, as rows that lie side by side.
@@ -59,9 +75,10 @@ class ForwardJob {
     const Index hidden = sizes_.hidden;
     panels_.clear();
     for (Index place = 0; place < places(); ++place) {
-      const Index inputs = sizes_.inputs_of(place / sizes_.directions), size = (inputs + sizes_.out()) * S::columns;
-      panels_.push_back({arena.take<Real>(cell_panels() * size), arena.take<Real>(cell_panels() * S::columns),
-                         arena.take<Real>(out_panels() * hidden * S::columns), inputs, size});
+      const Index inputs = sizes_.inputs_of(place / sizes_.directions), states = sizes_.out();
+      const Index size = (inputs + states) * S::columns;
+      panels_.push_back({arena.take<Real>(2 * cell_groups() * size), arena.take<Real>(2 * cell_groups() * S::columns),
+                         arena.take<Real>(out_panels() * hidden * S::columns), inputs, states, size});
     }
     // Time is cut into spans. A stack in one direction runs all layers of a span while it is in the cache.
     const Index step = plan_.block * std::max(sizes_.width(), sizes_.hidden) * Index(sizeof(Real));
@@ -75,7 +92,7 @@ class ForwardJob {
       group.inner = inner_kept() || sizes_.layers == 1
                         ? nullptr
                         : arena.take<Real>((sizes_.layers - 1) * slots_ * plan_.block * sizes_.width());
-      group.ahead = ahead() ? arena.take<Real>(cell_panels() * S::columns * span_ * plan_.block) : nullptr;
+      group.ahead = ahead() ? arena.take<Real>(2 * cell_groups() * S::columns * span_ * plan_.block) : nullptr;
     }
     scratch_.clear();
     const Index rows = ahead() ? span_ * plan_.block : plan_.block;
@@ -83,28 +100,22 @@ class ForwardJob {
       scratch_.push_back(arena.take<Real>(scratch_for<Real>(rows)));
   }
 
-  void pack(const Lane& lane) {
-    const auto [first, last] = lane.share(cell_panels());
-    const auto [first_out, last_out] = lane.share(out_panels());
-    for (Index place = 0; place < places(); ++place) {
-      const Weights<Real>& weights = call_.weights[place];
-      const CellPanels<Real>& panels = panels_[place];
-      for (Index p = first; p < last; ++p) {
-        if (p % plan_.groups != lane.group) continue;
-        const Index unit = p * S::units;
-        pack_gates(weights.w_ih, sizes_.hidden, panels.inputs, unit, panels.gates + p * panels.size);
-        if (sizes_.steps > 1 || call_.h0) {  // a single step from zeros has no recurrent product
-          pack_gates(weights.w_hh, sizes_.hidden, sizes_.out(), unit,
-                     panels.gates + p * panels.size + panels.inputs * S::columns);
-        }
-        pack_bias(weights.b_ih, weights.b_hh, sizes_.hidden, unit, panels.bias + p * S::columns);
-      }
-      for (Index p = first_out; p < last_out; ++p) {
-        if (p % plan_.groups == lane.group) {
-          pack_transposed(weights.w_hr, sizes_.projected, sizes_.hidden, p * S::columns,
-                          panels.project + p * sizes_.hidden * S::columns);
-        }
-      }
+  void pack(Index place, Index group) {
+    const Weights<Real>& weights = call_.weights[place];
+    const CellPanels<Real>& panels = panels_[place];
+    pack_gates(weights.w_ih, sizes_.hidden, group, panels.inputs, panels.of_inputs());
+    if (sizes_.steps > 1 || call_.h0) {  // a single step from zeros has no recurrent product
+      pack_gates(weights.w_hh, sizes_.hidden, group, panels.states, panels.of_states());
+    }
+    pack_bias(weights.b_ih, weights.b_hh, sizes_.hidden, group, panels.bias + 2 * group * S::columns);
+  }
+
+  void pack_projection(const Lane& lane, Index place) {
+    const auto [first, last] = lane.share(out_panels());
+    for (Index p = first; p < last; ++p) {
+      if (p % plan_.groups != lane.group) continue;
+      pack_transposed(call_.weights[place].w_hr, sizes_.projected, sizes_.hidden, p * S::columns,
+                      panels_[place].project + p * sizes_.hidden * S::columns);
     }
   }
 
@@ -152,7 +163,7 @@ class ForwardJob {
     const CellPanels<Real>& panels = panels_[place];
     const Index layer = place / sizes_.directions, hidden = sizes_.hidden, out = sizes_.out();
     Real* const scratch = scratch_[lane.group * plan_.members + lane.member];
-    const auto [first, last] = lane.share(cell_panels());
+    const auto [first, last] = lane.share(cell_groups());
     if (layer > 0 && place % sizes_.directions == 0 && call_.masks) drop(lane, layer - 1, walk, begin, end);
     const bool carried = begin > 0 && layer + 1 < sizes_.layers && !inner_kept() && sizes_.directions == 1;
     Real* const slots = carried ? group.inner + layer * slots_ * plan_.block * sizes_.width() : nullptr;
@@ -162,18 +173,28 @@ class ForwardJob {
       }
       lane.wait();
     }
+    // A group alone packs what it needs when it is first needed: then it is in the cache.
+    const bool unpacked = plan_.groups == 1 && begin == 0 && walk.first == 0;
+    if (unpacked) pack_projection(lane, place);
     Index span_rows = 0;
-    if (ahead()) {
+    const bool inputs_ahead = ahead() && !panels.thin();
+    if (inputs_ahead) {
       const Index at = walk.reverse ? end - 1 : begin;
       span_rows = sizes_.offsets[walk.step(walk.reverse ? begin : end - 1) + 1] - sizes_.offsets[walk.step(at)];
       const Matrix<const Real> x = in_at(group, walk, layer, at, begin);
       const Segment<Real> segment = {x.at, x.row, 1, panels.inputs};
-      product(&segment, 1, span_rows, panels.all(), first, last, {panels.bias, 0, S::columns}, scratch,
-              [&](Index p, const Real* sums) {
-                std::memcpy(group.ahead + p * span_rows * S::columns, sums, span_rows * S::columns * sizeof(Real));
-              });
+      for (Index p = first; p < last; ++p) {
+        if (unpacked) pack(place, p);
+        for (Index q = 2 * p; q < 2 * p + 2; ++q) {
+          multiply(&segment, 1, span_rows, panels.of_inputs().panel(q), 1,
+                   {panels.bias + q * S::columns, 0, S::columns},
+                   Square<Real>{group.ahead + q * span_rows * S::columns, S::columns, 0});
+        }
+      }
+    } else if (unpacked) {
+      for (Index p = first; p < last; ++p) pack(place, p);
     }
-    const Index origin = ahead() ? sizes_.offsets[walk.step(walk.reverse ? end - 1 : begin)] : 0;
+    const Index origin = inputs_ahead ? sizes_.offsets[walk.step(walk.reverse ? end - 1 : begin)] : 0;
     for (Index k = begin; k < end; ++k) {
       const Index rows = walk.rows(k), older = std::min(rows, walk.rows(k - 1));
       const Matrix<Real> h = out_at(group, walk, place, k, begin);
@@ -199,19 +220,27 @@ class ForwardJob {
         const ForwardCells<Real> cells = {hidden, c_prev.from(from), c.from(from), whole.from(from), gates.from(from)};
         Segment<Real> segments[2];
         Index count = 0;
-        Panels<Real> weights = panels.all();
+        if (h_prev) segments[count++] = {h_prev.from(from).at, h_prev.row, 1, out};
+        Panels<Real> weights = h_prev ? panels.of_states() : panels.of_inputs();
         Square<const Real> start = {panels.bias, 0, S::columns};
-        if (ahead()) {
+        if (inputs_ahead) {
           const Index row = walk.row(k) - origin + from;
           start = {group.ahead + row * S::columns, S::columns, span_rows * S::columns};
-          weights = weights.from(panels.inputs);
         } else {
-          segments[count++] = {x.from(from).at, x.row, 1, panels.inputs};
+          const Segment<Real> inputs = {x.from(from).at, x.row, 1, panels.inputs};
+          if (!panels.thin()) {
+            segments[1] = segments[0];
+            segments[0] = inputs;
+            weights = panels.of_inputs();
+          } else {
+            segments[count] = inputs;
+            segments[count].joined = count > 0;
+          }
+          ++count;
         }
-        if (h_prev) segments[count++] = {h_prev.from(from).at, h_prev.row, 1, out};
         const Index height = to - from;
-        product(segments, count, height, weights, first, last, start, scratch,
-                [&](Index p, Real* sums) { cells(p, sums, height); });
+        product<2>(segments, count, height, weights, first, last, start, scratch, k % 2 == 1,
+                   [&](Index p, Sums<Real> sums) { cells(p, sums, height); });
       }
       if (sizes_.projected) project(lane, panels, group, h, rows, scratch);
       finish(lane, place, walk, k, h, c);
@@ -224,11 +253,11 @@ class ForwardJob {
     lane.wait();
     const auto [first, last] = lane.share(out_panels());
     const Segment<Real> segment = {group.whole, sizes_.hidden, 1, sizes_.hidden};
-    product(&segment, 1, rows, packed<Real>(panels.project, sizes_.hidden), first, last, {kZeros<Real>, 0, 0}, scratch,
-            [&](Index p, const Real* sums) {
-              const Index column = p * S::columns, count = std::min<Index>(S::columns, sizes_.projected - column);
-              for (Index r = 0; r < rows; ++r) std::memcpy(h[r] + column, sums + r * S::columns, count * sizeof(Real));
-            });
+    product<1>(&segment, 1, rows, packed<Real>(panels.project, sizes_.hidden), first, last, {kZeros<Real>, 0, 0},
+               scratch, false, [&](Index p, Sums<Real> sums) {
+                 const Index column = p * S::columns, count = std::min<Index>(S::columns, sizes_.projected - column);
+                 for (Index r = 0; r < rows; ++r) std::memcpy(h[r] + column, sums[r], count * sizeof(Real));
+               });
   }
 
   // The states of sequences that end at step k, each member its own cells.
@@ -236,9 +265,9 @@ class ForwardJob {
     const Index rows = walk.rows(k), going_on = std::min(rows, walk.rows(k + 1));
     if (going_on == rows) return;
     const Index hidden = sizes_.hidden, out = sizes_.out();
-    const auto [first, last] = lane.share(cell_panels());
+    const auto [first, last] = lane.share(cell_groups());
     const auto [first_out, last_out] = lane.share(out_panels());
-    const Index unit = first * S::units, units = std::min(last * S::units, hidden) - unit;
+    const Index unit = first * S::lanes, units = std::min(last * S::lanes, hidden) - unit;
     const Index column = sizes_.projected ? first_out * S::columns : unit;
     const Index columns = sizes_.projected ? std::min(last_out * S::columns, out) - column : units;
     for (Index r = going_on; r < rows; ++r) {
@@ -280,7 +309,7 @@ void forward(const Forward<Real>& call) {
   expect_writes(trace.gates, trace.gates ? places * rows * 4 * call.sizes.hidden * sizeof(Real) : 0);
   expect_writes(trace.cells, trace.cells ? places * rows * call.sizes.hidden * sizeof(Real) : 0);
   expect_writes(trace.output, rows * call.sizes.width() * sizeof(Real));
-  run_lanes(call.sizes, call.threads, panels_of<Real>(call.sizes.hidden, Set<Real>::units), 1.0,
+  run_lanes(call.sizes, call.threads, panels_of<Real>(call.sizes.hidden, Set<Real>::lanes), 1.0,
             [&](const Plan& plan) { return ForwardJob<Real>(call, plan); });
 }
 

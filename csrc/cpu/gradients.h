@@ -45,7 +45,6 @@ void add_gradients(RowList<Real> left, Index first, Index last, const std::array
                    bool fresh, const GradientSpace<Real>& space) {
   using S = Set<Real>;
   using Space = GradientSpace<Real>;
-  static constexpr auto tiles = narrow_tiles<Real>(std::make_integer_sequence<int, kRows>());
   for (Index begin = 0; begin < left.count || (fresh && begin == 0); begin += Space::kDepth) {
     const Index depth = std::min(Space::kDepth, left.count - begin);
     const bool set = fresh && begin == 0;
@@ -76,15 +75,15 @@ void add_gradients(RowList<Real> left, Index first, Index last, const std::array
             const Index height = std::min<Index>(kRows, m1 - m);
             const Segment<Real> segment = {tile_at, 1, kRows, depths[t]};
             Real* const to = target.to + m * target.columns + column;
+            const Square<const Real> zeros = {kZeros<Real>, 0, 0};
             if (width == S::columns) {
               const Square<Real> out = {to, target.columns, 0};
-              const Square<const Real> from =
-                  set ? Square<const Real>{kZeros<Real>, 0, 0} : Square<const Real>{to, target.columns, 0};
-              tiles[height - 1]({nullptr, 0, 0, 0}, segment, packed(panel, depths[t]), from, out);
+              multiply(&segment, 1, height, packed<Real>(panel, depths[t]), 1,
+                       set ? zeros : Square<const Real>{to, target.columns, 0}, out);
               continue;
             }
-            tiles[height - 1]({nullptr, 0, 0, 0}, segment, packed(panel, depths[t]), {kZeros<Real>, 0, 0},
-                              {space.scratch, S::columns, 0});
+            multiply(&segment, 1, height, packed<Real>(panel, depths[t]), 1, zeros,
+                     Square<Real>{space.scratch, S::columns, 0});
             for (Index r = 0; r < height; ++r) {
               for (Index j = 0; j < width; ++j) {
                 const Real sum = space.scratch[r * S::columns + j];

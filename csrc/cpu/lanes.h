@@ -16,6 +16,8 @@
 namespace fastgan {
 namespace FASTGAN_SET {
 
+constexpr Index kThin = 4;  // so few inputs would hardly fill a part of a product, or a panel
+
 struct Plan {
   int groups, members;
   Index block;  // sequences that a group takes at a time

@@ -1,7 +1,7 @@
 // Laying matrices out as panels and tiles read them: front to back.
 #pragma once
 
-#include "simd.h"
+#include "tile.h"
 
 namespace fastgan {
 namespace FASTGAN_SET {
@@ -33,39 +33,45 @@ FASTGAN_INLINE void exchange_all(Vec<Real>* rows) {
   }
 }
 
-// The rows of a weight matrix [4H, depth] that belong to the cells of one panel, transposed: [depth, columns], with
-// half a vector of each gate side by side. Cells beyond the last repeat it; what they give is never stored.
+// The rows of a weight matrix [4H, depth] that belong to one group of cells, transposed, as its two panels: [depth,
+// columns] each, a vector of each gate. Cells beyond the last repeat it; what they give is never stored.
 template <typename Real>
-void pack_gates(const Real* weight, Index hidden, Index depth, Index unit, Real* panel) {
+void pack_gates(const Real* weight, Index hidden, Index group, Index depth, Panels<Real> panels) {
   using S = Set<Real>;
-  const Real* row[S::columns];
-  for (int c = 0; c < S::columns; ++c) {
-    row[c] = weight + ((c / S::units) * hidden + std::min(unit + c % S::units, hidden - 1)) * depth;
-  }
-  Index k = 0;
-  for (; k + S::lanes <= depth; k += S::lanes) {
-    FASTGAN_UNROLL
-    for (int half = 0; half < 2; ++half) {
-      Vec<Real> block[S::lanes];
-      FASTGAN_UNROLL
-      for (int r = 0; r < S::lanes; ++r) block[r] = load(row[half * S::lanes + r] + k);
-      exchange_all<1, Real>(block);
-      FASTGAN_UNROLL
-      for (int r = 0; r < S::lanes; ++r) store(panel + (k + r) * S::columns + half * S::lanes, block[r]);
+  for (int half = 0; half < 2; ++half) {
+    Real* const panel = const_cast<Real*>(panels.panel(2 * group + half).at);
+    const Real* row[S::columns];
+    for (int c = 0; c < S::columns; ++c) {
+      const Index gate = 2 * half + c / S::lanes;
+      row[c] = weight + (gate * hidden + std::min(group * S::lanes + c % S::lanes, hidden - 1)) * depth;
     }
-  }
-  for (; k < depth; ++k) {
-    for (int c = 0; c < S::columns; ++c) panel[k * S::columns + c] = row[c][k];
+    Index k = 0;
+    for (; k + S::lanes <= depth; k += S::lanes) {
+      FASTGAN_UNROLL
+      for (int gate = 0; gate < 2; ++gate) {
+        Vec<Real> block[S::lanes];
+        FASTGAN_UNROLL
+        for (int r = 0; r < S::lanes; ++r) block[r] = load(row[gate * S::lanes + r] + k);
+        exchange_all<1, Real>(block);
+        FASTGAN_UNROLL
+        for (int r = 0; r < S::lanes; ++r) store(panel + (k + r) * S::columns + gate * S::lanes, block[r]);
+      }
+    }
+    for (; k < depth; ++k) {
+      for (int c = 0; c < S::columns; ++c) panel[k * S::columns + c] = row[c][k];
+    }
   }
 }
 
-// The sum of both biases of a panel's cells, or zeros.
+// The sum of both biases of a group's cells, or zeros, for its two panels side by side.
 template <typename Real>
-void pack_bias(const Real* b_ih, const Real* b_hh, Index hidden, Index unit, Real* panel) {
+void pack_bias(const Real* b_ih, const Real* b_hh, Index hidden, Index group, Real* panel) {
   using S = Set<Real>;
-  for (int c = 0; c < S::columns; ++c) {
-    const Index k = (c / S::units) * hidden + std::min(unit + c % S::units, hidden - 1);
-    panel[c] = (b_ih ? b_ih[k] : Real(0)) + (b_hh ? b_hh[k] : Real(0));
+  for (int gate = 0; gate < 4; ++gate) {
+    for (int c = 0; c < S::lanes; ++c) {
+      const Index k = gate * hidden + std::min<Index>(group * S::lanes + c, hidden - 1);
+      panel[gate * S::lanes + c] = (b_ih ? b_ih[k] : Real(0)) + (b_hh ? b_hh[k] : Real(0));
+    }
   }
 }
 

@@ -12,28 +12,11 @@
 #  define FASTGAN_BYTES 16  // gcc keeps vectors that are wider than the processor's in memory, at a tenth of the speed
 #  define FASTGAN_ROWS 4    // a product needs a register of its own where it cannot be added at once
 #endif
-#include "simd.h"
-
-#if FASTGAN_BYTES == 16
-namespace fastgan {
-namespace portable {
-
-// Half of such a vector is a single number.
-template <>
-FASTGAN_INLINE Vec<double> load_pair(const double* low, const double* high) {
-  return Vec<double>{*low, *high};
-}
-
-template <>
-FASTGAN_INLINE void store_pair(double* low, double* high, Vec<double> value) {
-  *low = value[0];
-  *high = value[1];
-}
-
-}  // namespace portable
-}  // namespace fastgan
+#if defined(__x86_64__)
+#  define FASTGAN_REGISTER "x"
+#elif defined(__aarch64__)
+#  define FASTGAN_REGISTER "w"
 #endif
-
 #include "set.h"
 
 namespace fastgan {

@@ -64,7 +64,7 @@ class SecondJob {
   };
 
   Index places() const { return sizes_.layers * sizes_.directions; }
-  Index cell_panels() const { return panels_of<Real>(sizes_.hidden, S::units); }
+  Index cell_groups() const { return panels_of<Real>(sizes_.hidden, S::lanes); }
   Index back_panels() const { return panels_of<Real>(sizes_.hidden, S::columns); }
   Index input_panels(Index layer) const { return panels_of<Real>(sizes_.inputs_of(layer), S::columns); }
   bool needs_input(Index layer) const { return layer > 0 || call_.s_x; }
@@ -82,8 +82,8 @@ class SecondJob {
       const bool u_ih = u(place).w_ih, u_hh = u(place).w_hh;
       Weight p;
       p.size = ((input_moves(layer) + u_ih) * inputs + (1 + u_hh) * hidden) * S::columns;
-      p.forward = arena.take<Real>(cell_panels() * p.size);
-      p.bias = arena.take<Real>(cell_panels() * S::columns);
+      p.forward = arena.take<Real>(2 * cell_groups() * p.size);
+      p.bias = arena.take<Real>(2 * cell_groups() * S::columns);
       const Index recurrent = back_panels() * gates * S::columns, input = input_panels(layer) * gates * S::columns;
       p.w_hh = arena.take<Real>(recurrent);
       p.u_hh = u_hh ? arena.take<Real>(recurrent) : nullptr;
@@ -129,17 +129,17 @@ class SecondJob {
       const Weights<Real> v = u(place);
       const Weight& panels = panels_[place];
       const Index layer = place / sizes_.directions, inputs = sizes_.inputs_of(layer);
-      for (Index p = thread; p < cell_panels(); p += threads) {
-        Real* to = panels.forward + p * panels.size;
+      for (Index p = thread; p < cell_groups(); p += threads) {
+        Panels<Real> to = {panels.forward, panels.size, S::columns};
         const auto add = [&](const Real* weight, Index depth) {
-          pack_gates(weight, hidden, depth, p * S::units, to);
-          to += depth * S::columns;
+          pack_gates(weight, hidden, p, depth, to);
+          to = to.from(depth);
         };
         if (input_moves(layer)) add(w.w_ih, inputs);
         if (v.w_ih) add(v.w_ih, inputs);
         add(w.w_hh, hidden);
         if (v.w_hh) add(v.w_hh, hidden);
-        pack_bias(v.b_ih, v.b_hh, hidden, p * S::units, panels.bias + p * S::columns);
+        pack_bias(v.b_ih, v.b_hh, hidden, p, panels.bias + 2 * p * S::columns);
       }
       const auto lay = [&](const Real* weight, Index columns, Real* to) {
         for (Index p = thread; to && p < panels_of<Real>(columns, S::columns); p += threads) {
@@ -244,7 +244,7 @@ class SecondJob {
     const Index layer = place / sizes_.directions, hidden = sizes_.hidden, inputs = sizes_.inputs_of(layer);
     const Weight& panels = panels_[place];
     const Weights<Real> v = u(place);
-    const auto [first, last] = lane.share(cell_panels());
+    const auto [first, last] = lane.share(cell_groups());
     for (Index k = 0; k < sizes_.steps; ++k) {
       const Index rows = walk.rows(k), older = std::min(rows, walk.rows(k - 1)), here = at(member, walk, k);
       const Index row = place * sizes_.rows() + walk.row(k), slot = place * all() + here;
@@ -273,11 +273,11 @@ class SecondJob {
             Matrix<Real>{group.gates_move + slot * 4 * hidden, 4 * hidden}.from(from),
             c_moves.from(from),
             h_moves.from(from)};
-        product(segments, count, height, {panels.forward, panels.size, S::columns}, first, last,
-                {panels.bias, 0, S::columns}, member.scratch,
-                [&](Index p, const Real* sums) { cells(p, sums, height); });
+        product<2>(segments, count, height, Panels<Real>{panels.forward, panels.size, S::columns}, first, last,
+                   {panels.bias, 0, S::columns}, member.scratch, k % 2 == 1,
+                   [&](Index p, Sums<Real> sums) { cells(p, sums, height); });
       }
-      const Index unit = first * S::units, units = std::min(last * S::units, hidden) - unit;
+      const Index unit = first * S::lanes, units = std::min(last * S::lanes, hidden) - unit;
       for (Index r = std::min(rows, walk.rows(k + 1)); r < rows && units > 0; ++r) {  // sequences that end here
         const Index to = (place * sizes_.batch + walk.first + r) * hidden + unit;
         std::memcpy(call_.s_c_n + to, c_moves[r] + unit, units * sizeof(Real));
@@ -389,7 +389,7 @@ class SecondJob {
       for (Index p = first; p < last; ++p) {
         const auto add = [&](const Segment<Real>& left, Index count, Index segments, const Real* weight, Real* to,
                              Square<const Real> start) {
-          product(&left, segments, count, packed(weight, depth), p, p + 1, start, to, [](Index, const Real*) {});
+          multiply(&left, segments, count, packed(weight, depth).panel(p), 1, start, Square<Real>{to, S::columns, 0});
         };
         const Square<const Real> zeros = {kZeros<Real>, 0, 0};
         Real* const second = sums + height * S::columns;
@@ -411,12 +411,10 @@ class SecondJob {
     const Index height = rows - older;
     const Segment<Real> being = {dgates[older], depth, 1, depth}, moving = {dgates_move[older], depth, 1, depth};
     for (Index p = first; p < last; ++p) {
-      const auto nothing = [](Index, const Real*) {};
-      product(&being, 1, height, packed<Real>(panels.w_hh, depth), p, p + 1, {kZeros<Real>, 0, 0}, member.scratch,
-              nothing);
+      const Square<Real> sums = {member.scratch, S::columns, 0};
+      multiply(&being, 1, height, packed<Real>(panels.w_hh, depth).panel(p), 1, {kZeros<Real>, 0, 0}, sums);
       if (panels.u_hh) {
-        product(&moving, 1, height, packed<Real>(panels.u_hh, depth), p, p + 1, {member.scratch, S::columns, 0},
-                member.scratch, nothing);
+        multiply(&moving, 1, height, packed<Real>(panels.u_hh, depth).panel(p), 1, {sums.at, sums.row, 0}, sums);
       }
       each_strip<Real>(p, hidden, [&](auto strip, Index cell, Index j) {
         for (Index r = 0; r < height; ++r) {
@@ -453,16 +451,16 @@ class SecondJob {
         });
       };
       for (Index p = first; p < last && rows > 0; ++p) {
-        const auto nothing = [](Index, const Real*) {};
-        const Square<const Real> zeros = {kZeros<Real>, 0, 0};
         Real* const sums = member.scratch;
-        product(&being, 1, rows, packed<Real>(panels.w_ih, depth), p, p + 1, zeros, sums, nothing);
+        const Square<const Real> zeros = {kZeros<Real>, 0, 0};
+        const Square<Real> to = {sums, S::columns, 0};
+        multiply(&being, 1, rows, packed<Real>(panels.w_ih, depth).panel(p), 1, zeros, to);
         if (panels.u_ih) {
-          product(&moving, 1, rows, packed<Real>(panels.u_ih, depth), p, p + 1, {sums, S::columns, 0}, sums, nothing);
+          multiply(&moving, 1, rows, packed<Real>(panels.u_ih, depth).panel(p), 1, {sums, S::columns, 0}, to);
         }
         put(p, sums, layer == 0 ? call_.s_x + global * columns : group.dy[(layer - 1) % 2] + here * columns);
         if (layer == 0) continue;
-        product(&moving, 1, rows, packed<Real>(panels.w_ih, depth), p, p + 1, zeros, sums, nothing);
+        multiply(&moving, 1, rows, packed<Real>(panels.w_ih, depth).panel(p), 1, zeros, to);
         put(p, sums, group.dy_moves[(layer - 1) % 2] + here * columns);
       }
     }

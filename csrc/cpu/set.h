@@ -10,11 +10,13 @@ namespace FASTGAN_SET {
 
 template <typename Real>
 void activations(const Real* x, Real* sigmoids, Real* tanhs, std::int64_t count) {
+  const Limits<Real> limits;
   for (Index k = 0; k < count; k += Set<Real>::lanes) {
     const Index some = std::min<Index>(Set<Real>::lanes, count - k);
-    const Vec<Real> value = load_some(x + k, some);
-    store_some(sigmoids + k, sigmoid<Real>(value), some);
-    store_some(tanhs + k, tanh_of<Real>(value), some);
+    Vec<Real> values[2] = {load_some(x + k, some), load_some(x + k, some)};
+    activate<2, 2>(values, limits);
+    store_some(sigmoids + k, values[0], some);
+    store_some(tanhs + k, values[1], some);
   }
 }
 

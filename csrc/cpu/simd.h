@@ -8,6 +8,12 @@
 
 #define FASTGAN_INLINE inline __attribute__((always_inline))
 #define FASTGAN_APART __attribute__((noinline))
+// Holds a vector in a register: gcc would rather load it again for each use. A set names its kind of register.
+#ifdef FASTGAN_REGISTER
+#  define FASTGAN_KEEP(vector) __asm__("" : "+" FASTGAN_REGISTER(vector))
+#else
+#  define FASTGAN_KEEP(vector)
+#endif
 
 #if defined(__clang__)
 #  define FASTGAN_UNROLL _Pragma("clang loop unroll(full)")
@@ -25,14 +31,11 @@ constexpr int kRows = FASTGAN_ROWS;  // of a tile: as many as leave registers fo
 template <typename Real>
 struct Set {
   static constexpr int lanes = FASTGAN_BYTES / sizeof(Real);
-  static constexpr int units = lanes / 2;    // cells of a panel: half a vector of each of the four gates
   static constexpr int columns = lanes * 2;  // of a panel: two vectors
   using Bits = std::conditional_t<sizeof(Real) == 4, std::uint32_t, std::uint64_t>;
   typedef Real Vec __attribute__((vector_size(FASTGAN_BYTES)));
   typedef Bits BitVec __attribute__((vector_size(FASTGAN_BYTES)));
   typedef Real Loose __attribute__((vector_size(FASTGAN_BYTES), aligned(alignof(Real)), may_alias));
-  typedef Real Half __attribute__((vector_size(FASTGAN_BYTES / 2)));
-  typedef Real LooseHalf __attribute__((vector_size(FASTGAN_BYTES / 2), aligned(alignof(Real)), may_alias));
 };
 
 template <typename Real>
@@ -52,53 +55,6 @@ FASTGAN_INLINE void store(Real* at, Vec<Real> value) {
 template <typename Real>
 FASTGAN_INLINE Vec<Real> constant(Real value) {
   return Vec<Real>{} + value;
-}
-
-// Half a vector from each of two places.
-template <typename Real>
-FASTGAN_INLINE Vec<Real> load_pair(const Real* low, const Real* high) {
-  const typename Set<Real>::Half a = *reinterpret_cast<const typename Set<Real>::LooseHalf*>(low);
-  const typename Set<Real>::Half b = *reinterpret_cast<const typename Set<Real>::LooseHalf*>(high);
-#if __has_builtin(__builtin_shufflevector)
-  if constexpr (Set<Real>::lanes == 4) return __builtin_shufflevector(a, b, 0, 1, 2, 3);
-  if constexpr (Set<Real>::lanes == 8) return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7);
-  if constexpr (Set<Real>::lanes == 16) {
-    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  }
-#else
-  Vec<Real> both = {};
-  for (int j = 0; j < Set<Real>::units; ++j) {
-    both[j] = a[j];
-    both[j + Set<Real>::units] = b[j];
-  }
-  return both;
-#endif
-}
-
-template <typename Real>
-FASTGAN_INLINE void store_pair(Real* low, Real* high, Vec<Real> value) {
-  typename Set<Real>::Half a, b;
-#if __has_builtin(__builtin_shufflevector)
-  if constexpr (Set<Real>::lanes == 4) {
-    a = __builtin_shufflevector(value, value, 0, 1);
-    b = __builtin_shufflevector(value, value, 2, 3);
-  }
-  if constexpr (Set<Real>::lanes == 8) {
-    a = __builtin_shufflevector(value, value, 0, 1, 2, 3);
-    b = __builtin_shufflevector(value, value, 4, 5, 6, 7);
-  }
-  if constexpr (Set<Real>::lanes == 16) {
-    a = __builtin_shufflevector(value, value, 0, 1, 2, 3, 4, 5, 6, 7);
-    b = __builtin_shufflevector(value, value, 8, 9, 10, 11, 12, 13, 14, 15);
-  }
-#else
-  for (int j = 0; j < Set<Real>::units; ++j) {
-    a[j] = value[j];
-    b[j] = value[j + Set<Real>::units];
-  }
-#endif
-  *reinterpret_cast<typename Set<Real>::LooseHalf*>(low) = a;
-  *reinterpret_cast<typename Set<Real>::LooseHalf*>(high) = b;
 }
 
 // The first `count` elements; zeros behind them.
