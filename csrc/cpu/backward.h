@@ -320,13 +320,11 @@ class BackwardJob {
   // to = sums + a + b, for the columns of a panel.
   void add_rows(Index panel, Sums<Real> sums, Index rows, Matrix<const Real> a, Matrix<const Real> b,
                 Matrix<Real> to) const {
-    each_strip<Real>(panel, sizes_.out(), [&](auto strip, Index column, Index j) {
-      for (Index r = 0; r < rows; ++r) {
-        Vec<Real> value = load(sums[r] + j);
-        if (a) value += strip.get(a[r] + column);
-        if (b) value += strip.get(b[r] + column);
-        strip.put(to[r] + column, value);
-      }
+    each_strip<Real>(panel, sizes_.out(), rows, [&](auto strip, Index r, Index column, Index j) {
+      Vec<Real> value = load(sums[r] + j);
+      if (a) value += strip.get(a[r] + column);
+      if (b) value += strip.get(b[r] + column);
+      strip.put(to[r] + column, value);
     });
   }
 
@@ -357,14 +355,12 @@ class BackwardJob {
     const Segment<Real> segment = {group.dgates + start * depth, depth, 1, depth};
     product<1>(&segment, 1, height, panels_[place].input.right(), first, last, {kZeros<Real>, 0, 0}, member.scratch,
                false, [&](Index p, Sums<Real> sums) {
-                 each_strip<Real>(p, columns, [&](auto strip, Index column, Index j) {
-                   for (Index r = 0; r < height; ++r) {
-                     Real* const at = to[start + r] + column;
-                     Vec<Real> value = load(sums[r] + j);
-                     if (direction > 0) value += strip.get(at);
-                     if (mask[start + r]) value *= strip.get(mask[start + r] + column);
-                     strip.put(at, value);
-                   }
+                 each_strip<Real>(p, columns, height, [&](auto strip, Index r, Index column, Index j) {
+                   Real* const at = to[start + r] + column;
+                   Vec<Real> value = load(sums[r] + j);
+                   if (direction > 0) value += strip.get(at);
+                   if (mask[start + r]) value *= strip.get(mask[start + r] + column);
+                   strip.put(at, value);
                  });
                });
   }

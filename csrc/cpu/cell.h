@@ -49,16 +49,19 @@ FASTGAN_INLINE void each_group(Index group, Index hidden, Run run) {
   }
 }
 
-// Calls run(strip, first cell, offset in the panel) for each vector of a panel of `columns` cells.
+// Calls run(strip, row, first cell, offset in the panel) for each vector of a panel of `columns` cells, row by row: the
+// two vectors of a row share its cache lines.
 template <typename Real, typename Run>
-FASTGAN_INLINE void each_strip(Index panel, Index hidden, Run run) {
+FASTGAN_INLINE void each_strip(Index panel, Index hidden, Index rows, Run run) {
   using S = Set<Real>;
-  for (Index j = 0; j < S::columns; j += S::lanes) {
-    const Index unit = panel * S::columns + j, count = std::min<Index>(S::lanes, hidden - unit);
-    if (count == S::lanes) {
-      run(Strip<Real, true>{count}, unit, j);
-    } else if (count > 0) {
-      run(Strip<Real, false>{count}, unit, j);
+  const Index unit = panel * S::columns, count = std::min<Index>(S::columns, hidden - unit);
+  for (Index r = 0; r < rows && count == S::columns; ++r) {
+    FASTGAN_UNROLL  // an instruction that strides evenly is one whose data the processor fetches ahead
+        for (Index j = 0; j < S::columns; j += S::lanes) run(Strip<Real, true>{S::lanes}, r, unit + j, j);
+  }
+  for (Index r = 0; r < rows && count < S::columns; ++r) {
+    for (Index j = 0; j < count; j += S::lanes) {
+      run(Strip<Real, false>{std::min<Index>(S::lanes, count - j)}, r, unit + j, j);
     }
   }
 }
@@ -123,24 +126,22 @@ struct BackwardCells {
 
   FASTGAN_INLINE void operator()(Index panel, Sums<Real> sums, Index rows) const {
     const Limits<Real> limits;
-    each_strip<Real>(panel, hidden, [&](auto strip, Index unit, Index j) {
-      for (Index r = 0; r < rows; ++r) {
-        const Real* const at = gates[r] + unit;
-        const Vec<Real> i = strip.get(at), f = strip.get(at + hidden), g = strip.get(at + 2 * hidden),
-                        o = strip.get(at + 3 * hidden);
-        const Vec<Real> tanh_c = tanh_of<Real>(strip.get(c[r] + unit), limits);
-        Vec<Real> down = load(sums[r] + j);
-        if (dh) down += strip.get(dh[r] + unit);
-        if (dh_n) down += strip.get(dh_n[r] + unit);
-        if (whole) strip.put(whole[r] + unit, o * tanh_c);
-        const Vec<Real> state = strip.get(dc[r] + unit) + down * o * (Real(1) - tanh_c * tanh_c);
-        Real* const to = dgates[r] + unit;
-        strip.put(to, state * g * i * (Real(1) - i));
-        strip.put(to + hidden, c_prev ? state * strip.get(c_prev[r] + unit) * f * (Real(1) - f) : Vec<Real>{});
-        strip.put(to + 2 * hidden, state * i * (Real(1) - g * g));
-        strip.put(to + 3 * hidden, down * tanh_c * o * (Real(1) - o));
-        strip.put(dc[r] + unit, state * f);
-      }
+    each_strip<Real>(panel, hidden, rows, [&](auto strip, Index r, Index unit, Index j) {
+      const Real* const at = gates[r] + unit;
+      const Vec<Real> i = strip.get(at), f = strip.get(at + hidden), g = strip.get(at + 2 * hidden),
+                      o = strip.get(at + 3 * hidden);
+      const Vec<Real> tanh_c = tanh_of<Real>(strip.get(c[r] + unit), limits);
+      Vec<Real> down = load(sums[r] + j);
+      if (dh) down += strip.get(dh[r] + unit);
+      if (dh_n) down += strip.get(dh_n[r] + unit);
+      if (whole) strip.put(whole[r] + unit, o * tanh_c);
+      const Vec<Real> state = strip.get(dc[r] + unit) + down * o * (Real(1) - tanh_c * tanh_c);
+      Real* const to = dgates[r] + unit;
+      strip.put(to, state * g * i * (Real(1) - i));
+      strip.put(to + hidden, c_prev ? state * strip.get(c_prev[r] + unit) * f * (Real(1) - f) : Vec<Real>{});
+      strip.put(to + 2 * hidden, state * i * (Real(1) - g * g));
+      strip.put(to + 3 * hidden, down * tanh_c * o * (Real(1) - o));
+      strip.put(dc[r] + unit, state * f);
     });
   }
 };
@@ -195,51 +196,48 @@ struct SecondCells {
   // sums_moves and sums: what later steps give to how h moves and to what it is.
   FASTGAN_INLINE void operator()(Index panel, const Real* sums_moves, const Real* sums, Index rows) const {
     const Limits<Real> limits;
-    each_strip<Real>(panel, hidden, [&](auto strip, Index unit, Index j) {
+    each_strip<Real>(panel, hidden, rows, [&](auto strip, Index r, Index unit, Index j) {
       const Real one = 1, two = 2;
-      for (Index r = 0; r < rows; ++r) {
-        const Real* const at = gates[r] + unit;
-        const Real* const moves = gates_move[r] + unit;
-        const Vec<Real> i = strip.get(at), f = strip.get(at + hidden), g = strip.get(at + 2 * hidden),
-                        o = strip.get(at + 3 * hidden);
-        const Vec<Real> i_slope = i * (one - i), f_slope = f * (one - f), g_slope = one - g * g,
-                        o_slope = o * (one - o);
-        const Vec<Real> a_i = strip.get(moves), a_f = strip.get(moves + hidden), a_g = strip.get(moves + 2 * hidden),
-                        a_o = strip.get(moves + 3 * hidden);
-        const Vec<Real> tanh_c = tanh_of<Real>(strip.get(c[r] + unit), limits), slope = one - tanh_c * tanh_c;
-        const Vec<Real> c_move = strip.get(c_moves[r] + unit);
-        Vec<Real> down_moves = load(sums_moves + r * Set<Real>::columns + j),
-                  down = load(sums + r * Set<Real>::columns + j);
-        if (dh_moves) down_moves += strip.get(dh_moves[r] + unit);
-        if (dh_n_moves) down_moves += strip.get(dh_n_moves[r] + unit);
-        if (dh) down += strip.get(dh[r] + unit);
+      const Real* const at = gates[r] + unit;
+      const Real* const moves = gates_move[r] + unit;
+      const Vec<Real> i = strip.get(at), f = strip.get(at + hidden), g = strip.get(at + 2 * hidden),
+                      o = strip.get(at + 3 * hidden);
+      const Vec<Real> i_slope = i * (one - i), f_slope = f * (one - f), g_slope = one - g * g, o_slope = o * (one - o);
+      const Vec<Real> a_i = strip.get(moves), a_f = strip.get(moves + hidden), a_g = strip.get(moves + 2 * hidden),
+                      a_o = strip.get(moves + 3 * hidden);
+      const Vec<Real> tanh_c = tanh_of<Real>(strip.get(c[r] + unit), limits), slope = one - tanh_c * tanh_c;
+      const Vec<Real> c_move = strip.get(c_moves[r] + unit);
+      Vec<Real> down_moves = load(sums_moves + r * Set<Real>::columns + j),
+                down = load(sums + r * Set<Real>::columns + j);
+      if (dh_moves) down_moves += strip.get(dh_moves[r] + unit);
+      if (dh_n_moves) down_moves += strip.get(dh_n_moves[r] + unit);
+      if (dh) down += strip.get(dh[r] + unit);
 
-        const Vec<Real> state_moves = strip.get(dc_moves[r] + unit) + down_moves * o * slope;
-        const Vec<Real> to_tanh = down * o + down_moves * (o_slope * a_o - two * o * tanh_c * c_move);
-        const Vec<Real> state = strip.get(dc[r] + unit) + to_tanh * slope;
-        Vec<Real> before = {}, before_moves = {};
-        if (c_prev) before = strip.get(c_prev[r] + unit);
-        if (c_prev_moves) before_moves = strip.get(c_prev_moves[r] + unit);
+      const Vec<Real> state_moves = strip.get(dc_moves[r] + unit) + down_moves * o * slope;
+      const Vec<Real> to_tanh = down * o + down_moves * (o_slope * a_o - two * o * tanh_c * c_move);
+      const Vec<Real> state = strip.get(dc[r] + unit) + to_tanh * slope;
+      Vec<Real> before = {}, before_moves = {};
+      if (c_prev) before = strip.get(c_prev[r] + unit);
+      if (c_prev_moves) before_moves = strip.get(c_prev_moves[r] + unit);
 
-        // For each gate: what reaches how it moves, and what reaches its value.
-        const Vec<Real> i_moves = state_moves * g, i_value = state * g + state_moves * g_slope * a_g;
-        const Vec<Real> f_moves = state_moves * before, f_value = state * before + state_moves * before_moves;
-        const Vec<Real> g_moves = state_moves * i, g_value = state * i + state_moves * i_slope * a_i;
-        const Vec<Real> o_moves = down_moves * tanh_c, o_value = down * tanh_c + down_moves * slope * c_move;
+      // For each gate: what reaches how it moves, and what reaches its value.
+      const Vec<Real> i_moves = state_moves * g, i_value = state * g + state_moves * g_slope * a_g;
+      const Vec<Real> f_moves = state_moves * before, f_value = state * before + state_moves * before_moves;
+      const Vec<Real> g_moves = state_moves * i, g_value = state * i + state_moves * i_slope * a_i;
+      const Vec<Real> o_moves = down_moves * tanh_c, o_value = down * tanh_c + down_moves * slope * c_move;
 
-        Real* const to_moves = dgates_move[r] + unit;
-        strip.put(to_moves, i_moves * i_slope);
-        strip.put(to_moves + hidden, f_moves * f_slope);
-        strip.put(to_moves + 2 * hidden, g_moves * g_slope);
-        strip.put(to_moves + 3 * hidden, o_moves * o_slope);
-        Real* const to = dgates[r] + unit;
-        strip.put(to, (i_value + i_moves * (one - two * i) * a_i) * i_slope);
-        strip.put(to + hidden, (f_value + f_moves * (one - two * f) * a_f) * f_slope);
-        strip.put(to + 2 * hidden, (g_value - two * g_moves * g * a_g) * g_slope);
-        strip.put(to + 3 * hidden, (o_value + o_moves * (one - two * o) * a_o) * o_slope);
-        strip.put(dc_moves[r] + unit, state_moves * f);
-        strip.put(dc[r] + unit, state * f + state_moves * f_slope * a_f);
-      }
+      Real* const to_moves = dgates_move[r] + unit;
+      strip.put(to_moves, i_moves * i_slope);
+      strip.put(to_moves + hidden, f_moves * f_slope);
+      strip.put(to_moves + 2 * hidden, g_moves * g_slope);
+      strip.put(to_moves + 3 * hidden, o_moves * o_slope);
+      Real* const to = dgates[r] + unit;
+      strip.put(to, (i_value + i_moves * (one - two * i) * a_i) * i_slope);
+      strip.put(to + hidden, (f_value + f_moves * (one - two * f) * a_f) * f_slope);
+      strip.put(to + 2 * hidden, (g_value - two * g_moves * g * a_g) * g_slope);
+      strip.put(to + 3 * hidden, (o_value + o_moves * (one - two * o) * a_o) * o_slope);
+      strip.put(dc_moves[r] + unit, state_moves * f);
+      strip.put(dc[r] + unit, state * f + state_moves * f_slope * a_f);
     });
   }
 };

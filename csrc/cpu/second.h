@@ -416,10 +416,8 @@ class SecondJob {
       if (panels.u_hh) {
         multiply(&moving, 1, height, packed<Real>(panels.u_hh, depth).panel(p), 1, {sums.at, sums.row, 0}, sums);
       }
-      each_strip<Real>(p, hidden, [&](auto strip, Index cell, Index j) {
-        for (Index r = 0; r < height; ++r) {
-          strip.put(call_.s_h0 + (state_row + older + r) * hidden + cell, load(member.scratch + r * S::columns + j));
-        }
+      each_strip<Real>(p, hidden, height, [&](auto strip, Index r, Index cell, Index j) {
+        strip.put(call_.s_h0 + (state_row + older + r) * hidden + cell, load(member.scratch + r * S::columns + j));
       });
     }
   }
@@ -440,14 +438,12 @@ class SecondJob {
                                    ? call_.masks + ((layer - 1) * sizes_.rows() + global) * columns
                                    : nullptr;
       const auto put = [&](Index p, const Real* sums, Real* to) {
-        each_strip<Real>(p, columns, [&](auto strip, Index column, Index j) {
-          for (Index r = 0; r < rows; ++r) {
-            Real* const place_to = to + r * columns + column;
-            Vec<Real> value = load(sums + r * S::columns + j);
-            if (direction > 0) value += strip.get(place_to);
-            if (mask) value *= strip.get(mask + r * columns + column);
-            strip.put(place_to, value);
-          }
+        each_strip<Real>(p, columns, rows, [&](auto strip, Index r, Index column, Index j) {
+          Real* const place_to = to + r * columns + column;
+          Vec<Real> value = load(sums + r * S::columns + j);
+          if (direction > 0) value += strip.get(place_to);
+          if (mask) value *= strip.get(mask + r * columns + column);
+          strip.put(place_to, value);
         });
       };
       for (Index p = first; p < last && rows > 0; ++p) {
