@@ -204,14 +204,15 @@ class FusedLSTM(nn.Module):
 
     def _check(self, x: Tensor, hx: States | None, batch: int, weight: Tensor) -> None:
         """Refuse what torch.nn.LSTM refuses, in its words."""
-        if x.dtype != weight.dtype and not autocast_on(x.device.type):
+        if x.dtype is not weight.dtype and not autocast_on(x.device.type):
             raise ValueError(
                 f"RNN input dtype ({x.dtype}) does not match weight dtype ({weight.dtype}). "
                 f"Convert input: input.to({weight.dtype}), or convert model: model.to({x.dtype})"
             )
-        if self.input_size != x.size(-1):
+        shape = x.shape
+        if self.input_size != shape[-1]:
             raise RuntimeError(
-                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {x.size(-1)}"
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {shape[-1]}"
             )
         if hx is not None:
             for place, (state, size) in enumerate(zip(hx, (self._output_size, self.hidden_size), strict=True)):
@@ -219,7 +220,7 @@ class FusedLSTM(nn.Module):
                 if state.size() != expected:
                     raise RuntimeError(f"Expected hidden[{place}] size {expected}, got {list(state.size())}")
                 check_alike(x, state, "hidden")
-        if x.size(0) == 0:
+        if shape[0] == 0:
             raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
         check_alike(x, weight, "parameter")
 
@@ -255,7 +256,7 @@ def check_alike(x: Tensor, other: Tensor, name: str) -> None:
             f"Input and {name} tensors are not at the same device, found input tensor at {x.device} "
             f"and {name} tensor at {other.device}"
         )
-    if other.dtype != x.dtype and not autocast_on(x.device.type):
+    if other.dtype is not x.dtype and not autocast_on(x.device.type):
         raise RuntimeError(
             f"Input and {name} tensors are not the same dtype, found input tensor with {x.dtype} "
             f"and {name} tensor with {other.dtype}"

@@ -8,10 +8,18 @@ from typing import Any, NamedTuple, NoReturn
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 VARIABLE = "FASTGAN_BACKEND"  # what "auto" means when it is set
 
-_PLAIN = (Tensor, torch.nn.Parameter, type(None))
+# Asked at every call, so kept at hand: each dot on the way to a name takes time.
+_transforms_active = torch._C._are_functorch_transforms_active
+_dispatch_modes = torch._C._len_torch_dispatch_stack
+_function_modes = torch._C._len_torch_function_stack
+_tracing_state = torch._C._get_tracing_state
+_autocast_available = torch.amp.is_autocast_available
+_autocast_enabled = torch.is_autocast_enabled
+_PLAIN = {Tensor, torch.nn.Parameter, type(None)}
 _log = logging.getLogger(__name__)
 _logged: set[str] = set()
 
@@ -143,29 +151,29 @@ def surroundings(tensors: Iterable[Tensor | None], device: str) -> str | None:
     """
     if torch.compiler.is_compiling():
         return "torch.compile or torch.export is tracing"
-    if torch._C._are_functorch_transforms_active():
+    if _transforms_active():
         return "a torch.func transform (vmap, grad, jacrev, functionalize) is active"
-    if torch._C._len_torch_dispatch_stack() or torch._C._len_torch_function_stack():
+    if _dispatch_modes() or _function_modes():
         return "a torch mode that watches operations is active"
-    if torch.autograd.forward_ad._current_level >= 0:
+    if forward_ad._current_level >= 0:
         return "forward-mode differentiation is active"
     if autocast_on(device):
         return "autocast is on"
-    if torch.jit.is_tracing():
+    if _tracing_state() is not None:
         return "torch.jit is tracing"
-    for tensor in tensors:
-        if type(tensor) not in _PLAIN:
-            return f"a tensor of the class {type(tensor).__name__}"
+    tensors = tuple(tensors)
+    if not _PLAIN.issuperset(map(type, tensors)):
+        return f"a tensor of the class {next(type(one).__name__ for one in tensors if type(one) not in _PLAIN)}"
     return None
 
 
 def plain_only() -> str | None:
     """What around a call can follow plain torch operations and nothing else, in words; None when nothing is like that."""
-    if torch.autograd.forward_ad._current_level >= 0:
+    if forward_ad._current_level >= 0:
         return "forward-mode differentiation is active"
-    if torch.jit.is_tracing():
+    if _tracing_state() is not None:
         return "torch.jit is tracing"
-    if torch._C._are_functorch_transforms_active() and (torch.compiler.is_compiling() or _func_differentiates()):
+    if _transforms_active() and (torch.compiler.is_compiling() or _func_differentiates()):
         # Operators made by torch.library have gradients for torch.autograd alone.
         return "a torch.func transform that differentiates (grad, vjp, jacrev, jvp, hessian) is active"
     return None
@@ -178,4 +186,4 @@ def _func_differentiates() -> bool:
 
 def autocast_on(device: str) -> bool:
     """Whether operations on this kind of device choose their own dtypes now."""
-    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    return (device == "cpu" or _autocast_available(device)) and _autocast_enabled(device)

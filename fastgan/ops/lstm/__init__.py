@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fastgan.ops.lstm import autograd, cpp_cpu, op, reference
-from fastgan.ops.lstm.stack import Stack, check, is_float, layout_of
+from fastgan.ops.lstm.stack import Layout, Sizes, Stack, alike, check, is_float, layout_from, layout_of
 from fastgan.ops.registry import (
     VARIABLE,
     Backend,
@@ -21,6 +21,8 @@ from fastgan.ops.registry import (
 )
 
 __all__ = ["BACKENDS", "Stack", "backends", "check_name", "lstm"]
+
+Kind = tuple[Sizes, int, tuple[int, ...], torch.dtype, str]  # sizes, directions, batch_sizes, dtype, device
 
 _NOT_YET = "not part of this release; use auto"
 BACKENDS = (absent("cuda", _NOT_YET), absent("triton", _NOT_YET), cpp_cpu.BACKEND, reference.BACKEND)  # fastest first
@@ -47,21 +49,26 @@ def lstm(stack: Stack, *, backend: str = "auto") -> tuple[Tensor, Tensor, Tensor
         ValueError: a shape or dtype does not fit the others, or no backend has this name.
         RuntimeError: the named backend cannot run this; says why.
     """
-    x = stack.x
-    device = x.device.type
-    watched = surroundings(stack.tensors(), device) is not None
-    stack = check(stack, known=not watched)
+    tensors, dtype = stack.tensors(), stack.x.dtype
+    device = stack.x.device.type
+    watched = surroundings(tensors, device) is not None
+    if not watched and device == "cpu" and is_float(dtype) and backend != "reference" and alike(tensors, dtype):
+        sizes = tuple([None if one is None else one.shape for one in tensors])
+        kind = sizes, stack.directions, stack.batch_sizes, dtype, device
+        layout, chosen = _known(kind, backend, os.environ.get(VARIABLE))
+        return _run(chosen, stack.with_layout(layout))
+    stack = check(stack)
     if backend == "reference":
         return reference.run(stack)
-    if device == "cpu" and (not is_float(x.dtype) or (watched and autocast_on(device))):
+    if device == "cpu" and (not is_float(dtype) or (watched and autocast_on(device))):
         return _widened(stack, backend)
-    if not watched:
-        chosen = _known_choice(backend, os.environ.get(VARIABLE), _problem(stack))
-        return reference.run(stack) if chosen is reference.BACKEND else autograd.run(chosen, stack)
-    plain = plain_only()
-    if plain is None and device != "meta":
+    plain = plain_only() if watched else None
+    if watched and plain is None and device != "meta":
         return op.run(stack, backend)
-    chosen = _choose(stack, backend, plain)
+    return _run(_choose(stack, backend, plain), stack)
+
+
+def _run(chosen: Backend, stack: Stack) -> tuple[Tensor, Tensor, Tensor]:
     return reference.run(stack) if chosen is reference.BACKEND else autograd.run(chosen, stack)
 
 
@@ -81,19 +88,20 @@ def _choose(stack: Stack, name: str, plain: str | None = None) -> Backend:
     table: tuple[Backend, ...] = BACKENDS
     if plain is not None:
         table = tuple(row if row is reference.BACKEND else absent(row.name, plain) for row in BACKENDS)
-    return choose(table, _problem(stack), name)
-
-
-def _problem(stack: Stack) -> Problem:
-    steps, batch, inputs, hidden, projected, _, _ = layout_of(stack).sizes
     x = stack.x
-    return Problem(steps, batch, inputs, hidden, projected, x.dtype, x.device.type, bool(stack.batch_sizes))
+    return choose(table, _problem(layout_of(stack), x.dtype, x.device.type, bool(stack.batch_sizes)), name)
+
+
+def _problem(layout: Layout, dtype: torch.dtype, device: str, packed: bool) -> Problem:
+    return Problem(*layout.sizes[:5], dtype, device, packed)
 
 
 @functools.lru_cache(maxsize=1024)
-def _known_choice(name: str, variable: str | None, problem: Problem) -> Backend:
-    """What `choose` finds, remembered; `variable` is what the environment says, which it reads itself."""
-    return choose(BACKENDS, problem, name)
+def _known(kind: Kind, name: str, variable: str | None) -> tuple[Layout, Backend]:
+    """What `check` and `choose` find for calls of one kind; `variable` is what the environment says, which `choose` reads."""
+    sizes, directions, batch_sizes, dtype, device = kind
+    layout = layout_from(sizes, directions, batch_sizes)
+    return layout, choose(BACKENDS, _problem(layout, dtype, device, bool(batch_sizes)), name)
 
 
 op.use(_choose)

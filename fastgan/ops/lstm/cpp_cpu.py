@@ -1,5 +1,6 @@
 """Backend "cpu": the native kernels of csrc/cpu, one call for a whole stack of layers."""
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 
 import torch
@@ -36,14 +37,8 @@ def forward(stack: Stack, keep: bool = True) -> Trace:
     """As `reference.forward`."""
     stack = _dense(stack)
     trace = new_trace(stack, keep)
-    output, h_n, c_n, *rest = trace
-    _kernel("forward", stack)(
-        *_call(stack),
-        [output.data_ptr(), *_all_at(rest)],
-        h_n.data_ptr(),
-        c_n.data_ptr(),
-        torch.get_num_threads(),
-    )
+    kernel = _kernel("forward", stack.x.dtype)
+    kernel(*_call(stack), _trace_at(trace), trace.h_n.data_ptr(), trace.c_n.data_ptr(), torch.get_num_threads())
     return trace
 
 
@@ -60,7 +55,7 @@ def backward(
     given = [None if tensor is None else tensor.contiguous() for tensor in (d_output, d_h_n, d_c_n)]
     gradients, at = _new_gradients(stack, wanted)
     trace = _dense_trace(trace)
-    _kernel("backward", stack)(
+    _kernel("backward", stack.x.dtype)(
         *_call(stack), _trace_at(trace), *_all_at(given), *at[:3], at[3:], torch.get_num_threads()
     )
     return gradients
@@ -96,7 +91,7 @@ def second(
     s = torch.empty_like(trace.output), torch.empty_like(trace.h_n), torch.empty_like(trace.c_n)
     gradients, at = _new_gradients(stack, wanted)
     trace = _dense_trace(trace)
-    _kernel("second", stack)(
+    _kernel("second", stack.x.dtype)(
         *_call(stack),
         _trace_at(trace),
         *_all_at(given),
@@ -112,8 +107,9 @@ def second(
     return s, gradients
 
 
-def _kernel(name: str, stack: Stack) -> Callable[..., None]:
-    kernel: Callable[..., None] = getattr(native.library(), f"lstm_{name}_{_DTYPES[stack.x.dtype]}")
+@functools.cache
+def _kernel(name: str, dtype: torch.dtype) -> Callable[..., None]:
+    kernel: Callable[..., None] = getattr(native.library(), f"lstm_{name}_{_DTYPES[dtype]}")
     return kernel
 
 

@@ -1,6 +1,5 @@
 """What a call of the LSTM is made of, what it leaves behind, and the shapes of both."""
 
-import functools
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -87,6 +86,11 @@ class Stack(NamedTuple):
         assert x is not None
         return Stack(x, h0, c0, masks, tuple(weights), self.directions, self.batch_sizes, self.layout)
 
+    def with_layout(self, layout: "Layout") -> "Stack":
+        """The same call, checked."""
+        x, h0, c0, masks, weights, directions, batch_sizes, _ = self
+        return Stack(x, h0, c0, masks, weights, directions, batch_sizes, layout)
+
 
 class Trace(NamedTuple):
     """What a forward pass leaves: its results, and what any backend's backward pass reads.
@@ -159,15 +163,20 @@ def layout_of(stack: Stack) -> Layout:
     Raises:
         ValueError: shapes do not fit each other; names the tensor, what it is and what it has to be.
     """
-    return stack.layout or _layout(*_sizes(stack))
+    sizes = tuple([None if one is None else one.shape for one in stack.tensors()])
+    return stack.layout or layout_from(sizes, stack.directions, stack.batch_sizes)
 
 
-def check(stack: Stack, known: bool = False) -> Stack:
-    """Refuse tensors that do not fit each other: the only place that does.
+def alike(tensors: Sequence[Tensor | None], dtype: torch.dtype) -> bool:
+    """Whether all tensors have this dtype and are on the processor; one that is not still has to be looked at by `check`."""
+    return all([one is None or (one.dtype is dtype and one.is_cpu) for one in tensors])  # noqa: C419 a list is faster
+
+
+def check(stack: Stack) -> Stack:
+    """Refuse tensors that do not fit each other.
 
     Args:
         stack: the call.
-        known: whether sizes are plain numbers, so that what was found for the same sizes before may be used again.
 
     Returns:
         The call with its layout.
@@ -175,8 +184,8 @@ def check(stack: Stack, known: bool = False) -> Stack:
     Raises:
         ValueError: names the tensor, what it is and what it has to be.
     """
-    layout = (_known_layout if known else _layout)(*_sizes(stack))
-    x, h0, c0, masks, weights, directions, batch_sizes, _ = stack
+    layout = layout_of(stack)
+    x, h0, c0, masks, weights, _, _, _ = stack
     dtype, device = x.dtype, x.device
     for place, tensor in enumerate((h0, c0, masks, *weights)):
         if tensor is None or (tensor.dtype is dtype and tensor.device == device):
@@ -186,11 +195,7 @@ def check(stack: Stack, known: bool = False) -> Stack:
             raise ValueError(f"{name} is on {tensor.device}, x is on {device}; move one of them")
         if not autocast_on(device.type):
             raise ValueError(f"{name} is {tensor.dtype}, x is {dtype}; convert one of them")
-    return Stack(x, h0, c0, masks, weights, directions, batch_sizes, layout)
-
-
-def _sizes(stack: Stack) -> tuple[Sizes, int, tuple[int, ...]]:
-    return tuple([None if one is None else one.shape for one in stack.tensors()]), stack.directions, stack.batch_sizes
+    return stack.with_layout(layout)
 
 
 def _name(place: int) -> str:
@@ -198,7 +203,12 @@ def _name(place: int) -> str:
     return ("x", "h0", "c0", "masks")[place] if place < 4 else f"{PARTS[(place - 4) % 5]} of place {(place - 4) // 5}"
 
 
-def _layout(sizes: Sizes, directions: int, batch_sizes: tuple[int, ...]) -> Layout:
+def layout_from(sizes: Sizes, directions: int, batch_sizes: tuple[int, ...]) -> Layout:
+    """The same from the shapes of `Stack.tensors`: the only place that compares them.
+
+    Raises:
+        ValueError: as `layout_of`.
+    """
     x, h0, c0, _, *weights = sizes
     assert x is not None
     if len(weights) == 0 or directions not in (1, 2) or len(weights) % (5 * directions):
@@ -236,9 +246,6 @@ def _layout(sizes: Sizes, directions: int, batch_sizes: tuple[int, ...]) -> Layo
     return Layout((steps, batch, x[-1], hidden, projected, layers, directions), shapes)
 
 
-_known_layout = functools.lru_cache(maxsize=1024)(_layout)
-
-
 def new_trace(stack: Stack, keep: bool) -> Trace:
     """Memory for a forward pass, not filled.
 
@@ -249,13 +256,13 @@ def new_trace(stack: Stack, keep: bool) -> Trace:
     new, masks = stack.x.new_empty, stack.masks is not None
     output, h_n, c_n, inner, dropped, cells, gates = layout_of(stack).shapes
     return Trace(
-        new(output),
-        new(h_n),
-        new(c_n),
-        new(inner) if inner[0] and (keep or masks) else None,
-        new(dropped) if masks else None,
-        new(cells) if keep else None,
-        new(gates) if keep else None,
+        new(*output),  # numbers by themselves are taken faster than a tuple of them
+        new(*h_n),
+        new(*c_n),
+        new(*inner) if inner[0] and (keep or masks) else None,
+        new(*dropped) if masks else None,
+        new(*cells) if keep else None,
+        new(*gates) if keep else None,
     )
 
 
