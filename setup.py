@@ -36,7 +36,7 @@ def extensions(choice: str) -> list[Any]:
         return []
     native = Pybind11Extension(
         "fastgan._native",
-        ["csrc/bindings.cpp", *(path.as_posix() for path in sorted(Path("csrc/cpu").glob("*.cpp")))],
+        [path.as_posix() for folder in ("csrc", "csrc/cpu") for path in sorted(Path(folder).glob("*.cpp"))],
         depends=[path.as_posix() for path in sorted(Path("csrc").rglob("*.h"))],
         include_dirs=["csrc"],
         extra_compile_args=MSVC_FLAGS if sys.platform == "win32" else UNIX_FLAGS,

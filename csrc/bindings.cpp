@@ -10,6 +10,7 @@
 
 #include "cpu/team.h"
 #include "lstm.h"
+#include "memory.h"
 
 namespace py = pybind11;
 
@@ -196,12 +197,22 @@ void activations(Address x, Address sigmoid, Address tanh, std::int64_t count) {
                            count);
 }
 
+// What Python holds of a piece of memory: a buffer, whose last user gives it back.
+struct Buffer {
+  explicit Buffer(std::size_t bytes) : memory(fastgan::take_memory(bytes)) {}
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer() { fastgan::give_memory(memory); }
+
+  fastgan::Memory memory;
+};
+
 }  // namespace
 
 PYBIND11_MODULE(_native, module) {
   module.doc() = "Kernels of fastgan; csrc/lstm.h says what every argument points to.";
   chosen = find("auto");
-  module.attr("CONTRACT") = 2;  // grows with every change of an argument's meaning
+  module.attr("CONTRACT") = 3;  // grows with every change of an argument's meaning
   module.def("lstm_forward_float32", &forward<float>);
   module.def("lstm_forward_float64", &forward<double>);
   module.def("lstm_backward_float32", &backward<float>);
@@ -210,6 +221,12 @@ PYBIND11_MODULE(_native, module) {
   module.def("lstm_second_float64", &second<double>);
   module.def("lstm_activations_float32", &activations<float>);
   module.def("lstm_activations_float64", &activations<double>);
+  py::class_<Buffer>(module, "Buffer", py::buffer_protocol())
+      .def(py::init<std::size_t>())
+      .def_buffer([](Buffer& buffer) {
+        return py::buffer_info(static_cast<unsigned char*>(buffer.memory.at), py::ssize_t(buffer.memory.bytes));
+      });
+  module.def("forget_memory", &fastgan::forget_memory);
   module.def("use_openmp", [](Address parallel, Address thread_num, Address num_threads) {
     fastgan::use_openmp(reinterpret_cast<void*>(parallel), reinterpret_cast<void*>(thread_num),
                         reinterpret_cast<void*>(num_threads));

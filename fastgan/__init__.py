@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from fastgan.nn.cell import FusedLSTMCell
     from fastgan.nn.convert import convert, revert
     from fastgan.nn.lstm import FusedLSTM
+    from fastgan.ops.native import empty_cache
 
-__all__ = ["FusedLSTM", "FusedLSTMCell", "convert", "revert", "__version__"]
+__all__ = ["FusedLSTM", "FusedLSTMCell", "convert", "empty_cache", "revert", "__version__"]
 
 _HOMES = {
     "FusedLSTM": "fastgan.nn.lstm",
     "FusedLSTMCell": "fastgan.nn.cell",
     "convert": "fastgan.nn.convert",
+    "empty_cache": "fastgan.ops.native",
     "revert": "fastgan.nn.convert",
 }
 

@@ -304,11 +304,6 @@ class ForwardJob {
 
 template <typename Real>
 void forward(const Forward<Real>& call) {
-  const Trace<Real>& trace = call.trace;
-  const Index rows = call.sizes.rows(), places = call.sizes.layers * call.sizes.directions;
-  expect_writes(trace.gates, trace.gates ? places * rows * 4 * call.sizes.hidden * sizeof(Real) : 0);
-  expect_writes(trace.cells, trace.cells ? places * rows * call.sizes.hidden * sizeof(Real) : 0);
-  expect_writes(trace.output, rows * call.sizes.width() * sizeof(Real));
   run_lanes(call.sizes, call.threads, panels_of<Real>(call.sizes.hidden, Set<Real>::lanes), 1.0,
             [&](const Plan& plan) { return ForwardJob<Real>(call, plan); });
 }

@@ -9,7 +9,6 @@
 
 #if defined(__unix__) || defined(__APPLE__)
 #  include <pthread.h>
-#  include <sys/mman.h>
 #  include <unistd.h>
 #endif
 
@@ -110,19 +109,6 @@ void* workspace(std::size_t bytes) {
     size = rounded;
   }
   return memory.get();
-}
-
-void expect_writes(void* at, std::size_t bytes) {
-#if defined(MADV_HUGEPAGE)
-  constexpr std::size_t kPage = 4096, kWorthIt = 8u << 20;
-  if (at == nullptr || bytes < kWorthIt) return;
-  const auto first = (reinterpret_cast<std::uintptr_t>(at) + kPage - 1) / kPage * kPage;
-  const auto last = (reinterpret_cast<std::uintptr_t>(at) + bytes) / kPage * kPage;
-  madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);  // a wish: refusal is no failure
-#else
-  (void)at;
-  (void)bytes;
-#endif
 }
 
 }  // namespace fastgan

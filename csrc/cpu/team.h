@@ -34,7 +34,4 @@ class Barrier {
 // Memory for the length of a call, kept by the calling thread for its next one; 64-byte aligned.
 void* workspace(std::size_t bytes);
 
-// Tells the system that new memory of this size had better come in large pages; changes nothing else.
-void expect_writes(void* at, std::size_t bytes);
-
 }  // namespace fastgan

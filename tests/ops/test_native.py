@@ -54,7 +54,7 @@ def test_a_library_that_does_not_load_is_a_fault(monkeypatch):
 def test_another_contract_is_a_fault(monkeypatch):
     monkeypatch.setattr(native.importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(native.importlib, "import_module", lambda name: types.SimpleNamespace(CONTRACT=0))
-    with pytest.raises(RuntimeError, match="built for contract 0, this version needs 2"):
+    with pytest.raises(RuntimeError, match=f"built for contract 0, this version needs {native.CONTRACT}"):
         native.library()
 
 

@@ -1,6 +1,7 @@
 """Backend "cpu": the native kernels of csrc/cpu, one call for a whole stack of layers."""
 
 import functools
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 import torch
@@ -10,6 +11,7 @@ from fastgan.ops import native
 from fastgan.ops.lstm.stack import Gradients, Stack, Trace, layout_of, new_trace
 from fastgan.ops.registry import Backend, Problem
 
+_WORTH_LENDING = 1 << 20  # bytes
 _DTYPES = {torch.float32: "float32", torch.float64: "float64"}  # in the names of the kernels
 
 
@@ -36,7 +38,7 @@ def why_not(problem: Problem) -> str | None:
 def forward(stack: Stack, keep: bool = True) -> Trace:
     """As `reference.forward`."""
     stack = _dense(stack)
-    trace = new_trace(stack, keep)
+    trace = new_trace(stack, keep, functools.partial(_lend, stack.x.dtype) if keep else None)
     kernel = _kernel("forward", stack.x.dtype)
     kernel(*_call(stack), _trace_at(trace), trace.h_n.data_ptr(), trace.c_n.data_ptr(), torch.get_num_threads())
     return trace
@@ -123,6 +125,16 @@ def _dense(stack: Stack) -> Stack:
 
 def _dense_trace(trace: Trace) -> Trace:
     return trace._replace(output=trace.output.contiguous())  # the only one that a caller has seen and may have changed
+
+
+def _lend(dtype: torch.dtype, *shape: int) -> Tensor:
+    """Memory of a shape, which serves the next call when nobody holds it any more. Small pieces are not worth it."""
+    count = math.prod(shape)
+    if count * dtype.itemsize < _WORTH_LENDING:
+        return torch.empty(shape, dtype=dtype)
+    library = native.library()
+    assert library is not None
+    return torch.frombuffer(library.Buffer(count * dtype.itemsize), dtype=dtype, count=count).view(shape)
 
 
 def _at(tensor: Tensor | None) -> int:

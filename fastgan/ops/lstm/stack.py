@@ -1,6 +1,6 @@
 """What a call of the LSTM is made of, what it leaves behind, and the shapes of both."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -246,23 +246,25 @@ def layout_from(sizes: Sizes, directions: int, batch_sizes: tuple[int, ...]) -> 
     return Layout((steps, batch, x[-1], hidden, projected, layers, directions), shapes)
 
 
-def new_trace(stack: Stack, keep: bool) -> Trace:
+def new_trace(stack: Stack, keep: bool, lend: Callable[..., Tensor] | None = None) -> Trace:
     """Memory for a forward pass, not filled.
 
     Args:
         stack: the call.
         keep: whether a backward pass will follow.
+        lend: gives memory of a shape for what no caller sees; None for new memory.
     """
     new, masks = stack.x.new_empty, stack.masks is not None
+    lend = lend or new
     output, h_n, c_n, inner, dropped, cells, gates = layout_of(stack).shapes
     return Trace(
         new(*output),  # numbers by themselves are taken faster than a tuple of them
         new(*h_n),
         new(*c_n),
-        new(*inner) if inner[0] and (keep or masks) else None,
-        new(*dropped) if masks else None,
-        new(*cells) if keep else None,
-        new(*gates) if keep else None,
+        lend(*inner) if inner[0] and (keep or masks) else None,
+        lend(*dropped) if masks else None,
+        lend(*cells) if keep else None,
+        lend(*gates) if keep else None,
     )
 
 
