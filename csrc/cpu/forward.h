@@ -1,6 +1,7 @@
 // The forward pass over all layers.
 #pragma once
 
+#include "direct.h"
 #include "lanes.h"
 
 namespace fastgan {
@@ -69,6 +70,7 @@ class ForwardJob {
     const bool side_by_side = inner_kept() || sizes_.layers == 1 || sizes_.rows() == sizes_.steps * sizes_.batch;
     return plan_.groups == 1 && sizes_.batch <= kSmall && sizes_.steps > 1 && side_by_side;
   }
+  bool direct() const { return sizes_.steps == 1 && sizes_.batch <= kDirectRows && plan_.groups == 1; }
   bool inner_kept() const { return call_.trace.inner != nullptr; }
 
   void lay_out(Arena& arena) {
@@ -191,7 +193,7 @@ class ForwardJob {
                    Square<Real>{group.ahead + q * span_rows * S::columns, S::columns, 0});
         }
       }
-    } else if (unpacked) {
+    } else if (unpacked && !direct()) {
       for (Index p = first; p < last; ++p) pack(place, p);
     }
     const Index origin = inputs_ahead ? sizes_.offsets[walk.step(walk.reverse ? end - 1 : begin)] : 0;
@@ -218,33 +220,50 @@ class ForwardJob {
         Matrix<Real> gates;
         if (keep()) gates = {call_.trace.gates + (place * sizes_.rows() + walk.row(k)) * 4 * hidden, 4 * hidden};
         const ForwardCells<Real> cells = {hidden, c_prev.from(from), c.from(from), whole.from(from), gates.from(from)};
-        Segment<Real> segments[2];
-        Index count = 0;
-        if (h_prev) segments[count++] = {h_prev.from(from).at, h_prev.row, 1, out};
-        Panels<Real> weights = h_prev ? panels.of_states() : panels.of_inputs();
-        Square<const Real> start = {panels.bias, 0, S::columns};
-        if (inputs_ahead) {
-          const Index row = walk.row(k) - origin + from;
-          start = {group.ahead + row * S::columns, S::columns, span_rows * S::columns};
-        } else {
-          const Segment<Real> inputs = {x.from(from).at, x.row, 1, panels.inputs};
-          if (!panels.thin()) {
-            segments[1] = segments[0];
-            segments[0] = inputs;
-            weights = panels.of_inputs();
-          } else {
-            segments[count] = inputs;
-            segments[count].joined = count > 0;
-          }
-          ++count;
-        }
         const Index height = to - from;
-        product<2>(segments, count, height, weights, first, last, start, scratch, k % 2 == 1,
-                   [&](Index p, Sums<Real> sums) { cells(p, sums, height); });
+        const auto finish_cells = [&](Index p, Sums<Real> sums) { cells(p, sums, height); };
+        const Index with_states = h_prev ? 1 : 0;
+        const Pairing<Real> states = {{h_prev.from(from).at, h_prev.row, 1, out}, call_.weights[place].w_hh};
+        const Pairing<Real> inputs = {{x.from(from).at, x.row, 1, panels.inputs}, call_.weights[place].w_ih};
+        Pairing<Real> pairs[2] = {inputs, states};
+        if (panels.thin()) {
+          pairs[0] = states;
+          pairs[with_states] = inputs;
+          pairs[1].left.joined = true;
+        }
+        if (direct()) {
+          direct_product(lane, place, pairs, with_states + 1, height, scratch, finish_cells);
+        } else if (inputs_ahead) {
+          const Index row = walk.row(k) - origin + from;
+          product<2>(&states.left, with_states, height, panels.of_states(), first, last,
+                     {group.ahead + row * S::columns, S::columns, span_rows * S::columns}, scratch, k % 2 == 1,
+                     finish_cells);
+        } else {
+          const Segment<Real> segments[2] = {pairs[0].left, pairs[1].left};
+          product<2>(segments, with_states + 1, height,
+                     panels.thin() && h_prev ? panels.of_states() : panels.of_inputs(), first, last,
+                     {panels.bias, 0, S::columns}, scratch, k % 2 == 1, finish_cells);
+        }
       }
       if (sizes_.projected) project(lane, panels, group, h, rows, scratch);
       finish(lane, place, walk, k, h, c);
       lane.wait();
+    }
+  }
+
+  // The product of a single step with weights as they lie.
+  template <typename Finish>
+  void direct_product(const Lane& lane, Index place, const Pairing<Real>* pairs, Index count, Index rows, Real* scratch,
+                      Finish finish) const {
+    const auto run = rows == 1 ? direct_gates<Real, 1> : direct_gates<Real, kDirectRows>;
+    const Weights<Real>& weights = call_.weights[place];
+    const auto [first, last] = lane.share(cell_groups());
+    for (Index p = first; p < last; ++p) {
+      Real* const bias = panels_[place].bias + 2 * p * S::columns;
+      pack_bias(weights.b_ih, weights.b_hh, sizes_.hidden, p, bias);
+      const Sums<Real> sums = {scratch, 2 * S::columns};
+      run(pairs, count, sizes_.hidden, p, bias, sums);
+      finish(p, sums);
     }
   }
 

@@ -94,10 +94,10 @@ def test_with_any_number_of_threads(case, instructions, any_threads):
 
 
 @needs_cpu
-@pytest.mark.parametrize("batch", [1, 3, 40])
-@pytest.mark.parametrize("projected", [0, 5])
-def test_step_by_step(batch, projected, instructions):
-    stack = Case(7, batch, 3, 33, projected=projected, layers=2, states=True).stack()
+@pytest.mark.parametrize("batch", [1, 2, 3, 40])
+@pytest.mark.parametrize(("inputs", "hidden", "projected"), [(3, 33, 0), (3, 33, 5), (140, 131, 0)])
+def test_step_by_step(batch, inputs, hidden, projected, instructions):
+    stack = Case(7, batch, inputs, hidden, projected=projected, layers=2, states=True).stack()
     output, h_n, c_n = lstm(stack, backend="cpu")
     h, c = stack.h0, stack.c0
     for t in range(7):

@@ -93,7 +93,7 @@ GUARDED = """
         copy = copy.view(tensor.shape)
         return copy.copy_(tensor)
 
-    def new_trace(stack, keep):
+    def new_trace(stack, keep, lend=None):
         return type(plain)(*map(at_the_edge, plain_trace(stack, keep)))
 
     plain_trace, empty_like = cpp_cpu.new_trace, torch.empty_like
@@ -102,8 +102,10 @@ GUARDED = """
         native.library().use_instruction_set(instructions)
         for hidden in (1, 7, 17, 33):
             for dtype in (torch.float32, torch.float64):
-                for options in OPTIONS:
-                    case = Case(4, 5, 3, hidden, dtype, **options)
+                for options in OPTIONS + [{"states": True, "steps": 1}]:
+                    options = dict(options)
+                    steps = options.pop("steps", 4)
+                    case = Case(steps, 5 if steps > 1 else 2, 3, hidden, dtype, **options)
                     stack = case.stack()
                     plain = cpp_cpu.forward(stack, True)
                     everything = [name != "masks" for name in names_of(stack)]
