@@ -28,12 +28,13 @@ def extensions(choice: str) -> list[Any]:
     if choice == "off":
         return []
     try:
-        from pybind11.setup_helpers import Pybind11Extension
+        from pybind11.setup_helpers import ParallelCompile, Pybind11Extension
     except ImportError:
         if choice == "cpu":
             raise SystemExit("FASTGAN_NATIVE=cpu needs pybind11 to build; pip install pybind11") from None
         print("fastgan: pybind11 is not installed, so the native library is not built", file=sys.stderr)
         return []
+    ParallelCompile().install()  # setuptools alone compiles one file after the other
     native = Pybind11Extension(
         "fastgan._native",
         [path.as_posix() for folder in ("csrc", "csrc/cpu") for path in sorted(Path(folder).glob("*.cpp"))],

@@ -34,8 +34,8 @@ struct Case {
 };
 
 // What decides which way a kernel takes: full and part vectors and panels (4 to 32 columns), tiles (3 to 12 rows, then
-// many), products ahead of the steps (batches up to 24), spans of steps, depths above 160 and 320, blocks above 48 and
-// 96 sequences, groups of sequences and members that share cells.
+// many), weights as they lie (one step of one or two), products ahead of the steps (batches up to 24), spans of steps,
+// depths above 160 and 320, blocks above 48 and 96 sequences, groups of sequences and members that share cells.
 const Case kCases[] = {
     // T   B    I   H  P  L  D  ragged states masks biases threads
     {1, 1, 1, 1, 0, 1, 1, false, false, false, 2, 1},    {1, 3, 5, 17, 0, 2, 2, false, true, true, 2, 2},
@@ -54,6 +54,7 @@ const Case kCases[] = {
     {6, 10, 40, 65, 0, 1, 2, true, true, false, 2, 2},   {6, 10, 30, 50, 0, 2, 1, false, false, true, 2, 3},
     {6, 12, 30, 50, 20, 2, 1, true, true, false, 2, 3},  {14, 14, 20, 20, 9, 2, 2, false, true, true, 2, 2},
     {80, 2, 1, 37, 0, 2, 1, false, false, false, 2, 3},  {3, 430, 8, 12, 0, 1, 1, false, true, false, 2, 70},
+    {1, 1, 3, 37, 0, 2, 1, false, true, false, 2, 1},    {1, 2, 140, 150, 0, 2, 2, false, true, true, 2, 1},
 };
 
 const char* where = "start";

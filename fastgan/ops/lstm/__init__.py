@@ -93,7 +93,8 @@ def _choose(stack: Stack, name: str, plain: str | None = None) -> Backend:
 
 
 def _problem(layout: Layout, dtype: torch.dtype, device: str, packed: bool) -> Problem:
-    return Problem(*layout.sizes[:5], dtype, device, packed)
+    steps, batch, inputs, hidden, projected, _, _ = layout.sizes
+    return Problem(steps, batch, inputs, hidden, projected, dtype, device, packed)
 
 
 @functools.lru_cache(maxsize=1024)
