@@ -108,8 +108,9 @@ void add_thin_gradients(RowList<Real> left, Index first, Index last, Real* bias,
   for (Index m = first; m < last; m += S::columns) {
     const Index width = std::min<Index>(S::columns, last - m);
     Vec<Real> sums[kThin + 1][2] = {};
-    const auto add = [&](auto whole, auto thin) {
-      for (Index q = 0; q < left.count; ++q) {
+    const auto add_chain = [&](auto whole, auto thin, Index begin, Index end) {
+      Vec<Real> chain[kThin + 1][2] = {};
+      for (Index q = begin; q < end; ++q) {
         Vec<Real> low, high = {};
         if constexpr (decltype(whole)::value) {
           low = load(left(q) + m);
@@ -118,15 +119,24 @@ void add_thin_gradients(RowList<Real> left, Index first, Index last, Real* bias,
           low = load_some(left(q) + m, std::min<Index>(width, S::lanes));
           if (width > S::lanes) high = load_some(left(q) + m + S::lanes, width - S::lanes);
         }
-        sums[kThin][0] += low;
-        sums[kThin][1] += high;
+        chain[kThin][0] += low;
+        chain[kThin][1] += high;
         FASTGAN_UNROLL
         for (int j = 0; j < int(decltype(thin)::value); ++j) {
           const Real factor = target.right(q)[j];
-          sums[j][0] += low * factor;
-          sums[j][1] += high * factor;
+          chain[j][0] += low * factor;
+          chain[j][1] += high * factor;
         }
       }
+      FASTGAN_UNROLL
+      for (int j = 0; j <= kThin; ++j) {
+        sums[j][0] += chain[j][0];
+        sums[j][1] += chain[j][1];
+      }
+    };
+    const auto add = [&](auto whole, auto thin) {
+      constexpr Index kChain = 16;  // short, since these sums may be small beside what they are made of
+      for (Index q = 0; q < left.count; q += kChain) add_chain(whole, thin, q, std::min(q + kChain, left.count));
     };
     const auto dispatch = [&](auto whole) {
       switch (columns) {
