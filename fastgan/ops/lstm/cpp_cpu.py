@@ -131,7 +131,7 @@ def _lend(dtype: torch.dtype, *shape: int) -> Tensor:
     """Memory of a shape, which serves the next call when nobody holds it any more. Small pieces are not worth it."""
     count = math.prod(shape)
     if count * dtype.itemsize < _WORTH_LENDING:
-        return torch.empty(shape, dtype=dtype)
+        return torch.empty(*shape, dtype=dtype)
     library = native.library()
     assert library is not None
     return torch.frombuffer(library.Buffer(count * dtype.itemsize), dtype=dtype, count=count).view(shape)
