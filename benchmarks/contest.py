@@ -1,13 +1,16 @@
 """torch.nn.LSTM and FusedLSTM with the same weights: the same answers first, then the clock."""
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
+import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
+from benchmarks import finer
 from benchmarks.cases import INFERENCE, PENALTY, TRAINING, WORKLOADS, Case
 from benchmarks.rows import Row
 from benchmarks.turns import SECONDS, TURNS, Times, ratio, take_turns
@@ -16,6 +19,7 @@ from fastgan import FusedLSTM
 Call = Callable[[], object]
 Result = tuple[Tensor, tuple[Tensor, Tensor]]  # output, h_n, c_n
 Answers = dict[str, Tensor]
+Truth = Answers | dict[str, np.ndarray]
 
 MATMUL = 1024  # rows and columns of the product that stands for the machine's peak
 ROUNDINGS = 4.0  # by which an answer may be off, relative to its largest value, however exact torch is
@@ -101,6 +105,13 @@ class Player:
         (slope.norm(dim=(0, 2)) - 1).square().mean().backward()
         return output, states
 
+    def truth(self, workload: str) -> dict[str, np.ndarray]:
+        """The same in numbers finer than float64, for plain cases."""
+        if not finer.POSSIBLE:
+            pytest.skip(finer.IMPOSSIBLE)
+        cotangent = self.cotangent if workload == TRAINING else None
+        return finer.lstm(dict(self.module.named_parameters()), self.leaves["x"], cotangent, input_gradient=self.deep)
+
     def forget(self) -> None:
         """Drop all gradients, as `zero_grad` does."""
         for tensor in (*self.weights, *self.leaves.values()):
@@ -119,18 +130,26 @@ class Player:
 
 def answers(case: Case, workload: str, dtype: torch.dtype, ours: bool) -> list[Answers]:
     """What comes out for each draw of weights and input."""
-    draws = DRAWS if case.operations(TRAINING) < FEW_OPERATIONS else 1
-    return [Player(case, dtype, ours, seed=seed).answers(workload) for seed in range(draws)]
+    return [Player(case, dtype, ours, seed=seed).answers(workload) for seed in range(draws(case))]
+
+
+def draws(case: Case) -> int:
+    """How many draws of weights and input are compared."""
+    return DRAWS if case.operations(TRAINING) < FEW_OPERATIONS else 1
 
 
 @lru_cache(maxsize=1)  # the same for every number of threads
-def truth_and_error(case: Case, workload: str) -> tuple[list[Answers], dict[str, float]]:
-    """What torch answers in float64, and how far from that torch is in float32."""
-    truth = answers(case, workload, torch.float64, ours=False)
-    return truth, errors(answers(case, workload, torch.float32, ours=False), truth)
+def truth_and_error(case: Case, workload: str) -> tuple[list[Truth], dict[str, float]]:
+    """What numbers finer than the case's give, and how far from that torch is."""
+    dtype = getattr(torch, case.dtype)
+    if dtype == torch.float64:
+        truth: list[Truth] = [Player(case, dtype, ours=False, seed=seed).truth(workload) for seed in range(draws(case))]
+    else:
+        truth = list(answers(case, workload, torch.float64, ours=False))
+    return truth, errors(answers(case, workload, dtype, ours=False), truth)
 
 
-def errors(found: list[Answers], truth: list[Answers], sums: list[Answers] | None = None) -> dict[str, float]:
+def errors(found: list[Answers], truth: Sequence[Truth], sums: list[Answers] | None = None) -> dict[str, float]:
     """How far each answer is from the truth at most, relative to the truth's largest value; over all draws together.
 
     Args:
@@ -141,16 +160,16 @@ def errors(found: list[Answers], truth: list[Answers], sums: list[Answers] | Non
     Raises:
         AssertionError: an answer is missing, one too many, or of another shape.
     """
-    off: dict[str, list[Tensor]] = {name: [] for name in truth[0]}
-    size: dict[str, list[Tensor]] = {name: [] for name in truth[0]}
+    off: dict[str, list[float]] = {name: [] for name in truth[0]}
+    size: dict[str, list[float]] = {name: [] for name in truth[0]}
     for one, other, large in zip(found, truth, sums or [{}] * len(truth), strict=True):
         assert one.keys() == other.keys(), f"there are {', '.join(one)}; wanted are {', '.join(other)}"
         for name, value in one.items():
             assert value.shape == other[name].shape, f"{name}: {tuple(value.shape)}, not {tuple(other[name].shape)}"
-            off[name].append((value.double() - other[name].double()).abs().max())
-            size[name].append(large.get(name, other[name]).double().abs().max())
-    worst = {name: torch.stack(values).max().item() for name, values in off.items()}  # not a number stays one
-    return {name: worst[name] / (torch.stack(size[name]).max().item() or 1.0) for name in worst}
+            off[name].append(abs(finer.wide(value) - finer.wide(other[name])).max())
+            size[name].append(abs(finer.wide(large.get(name, other[name]))).max())
+    worst = {name: float(np.max(values)) for name, values in off.items()}  # not a number stays one
+    return {name: worst[name] / (float(np.max(size[name])) or 1.0) for name in worst}
 
 
 def within(found: dict[str, float], own: dict[str, float], floor: float) -> str:
@@ -166,22 +185,12 @@ def within(found: dict[str, float], own: dict[str, float], floor: float) -> str:
 def check(case: Case, workload: str) -> None:
     """See that our answers are as good as torch's: at most twice its own error from the truth, plus `ROUNDINGS`.
 
-    In float64 there is no truth to compare to, so ours are compared to torch's: rounding errors shrink with the dtype, and
-    each of the two may be off by as much as in float32.
-
     Raises:
         AssertionError: names the answers and by how much they are off.
     """
     dtype = getattr(torch, case.dtype)
     truth, own = truth_and_error(case, workload)
-    found = errors(answers(case, workload, dtype, ours=True), truth)
-    single = torch.finfo(torch.float32).eps
-    if dtype == torch.float64:
-        shrink = torch.finfo(dtype).eps / single
-        own = {name: 1.5 * error * shrink for name, error in own.items()}  # ours twice, torch's once
-        wrong = within(found, own, ROUNDINGS * single * shrink)
-    else:
-        wrong = within(found, own, ROUNDINGS * single)
+    wrong = within(errors(answers(case, workload, dtype, ours=True), truth), own, ROUNDINGS * torch.finfo(dtype).eps)
     assert not wrong, f"{case}, {workload}: {wrong}"
 
 

@@ -17,8 +17,8 @@ HEAD = f"""<!-- Generated from benchmarks/results by `{COMMAND}`; do not edit. -
 # Results
 
 `FusedLSTM` (backend "cpu") against `torch.nn.LSTM` with the same weights. A row was written only after output and all
-gradients had been compared to a float64 run: off by at most twice torch's own error plus 4 roundings, relative to the largest value
-(float64 rows: compared to torch's, allowed what float32 is allowed, in roundings of float64). Then all took turns in one process:
+gradients had been compared to a float64 run (float64 rows: to one in numpy's longdouble): off by at most twice torch's own error
+plus 4 roundings, relative to the largest value. Then all took turns in one process:
 times are medians, *times faster* is the median of the turns' ratios with the bounds of their middle 60 %. Shares are of the speed
 of a 1024 x 1024 matrix product by torch, with as many threads and in the same turns, for the nominal count of operations:
 2 * 4H * (K + H) for each row, layer and direction with K values coming in, three times that in training.
