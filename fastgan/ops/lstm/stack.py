@@ -163,8 +163,10 @@ def layout_of(stack: Stack) -> Layout:
     Raises:
         ValueError: shapes do not fit each other; names the tensor, what it is and what it has to be.
     """
+    if stack.layout is not None:
+        return stack.layout
     sizes = tuple([None if one is None else one.shape for one in stack.tensors()])
-    return stack.layout or layout_from(sizes, stack.directions, stack.batch_sizes)
+    return layout_from(sizes, stack.directions, stack.batch_sizes)
 
 
 def alike(tensors: Sequence[Tensor | None], dtype: torch.dtype) -> bool:
