@@ -77,7 +77,6 @@ class Shape {
     }
     sizes = {steps, batch, inputs, hidden, projected, layers, directions, offsets_.data()};
   }
-  std::size_t places() const { return sizes.layers * sizes.directions; }
 
   fastgan::Sizes sizes;
 
@@ -88,7 +87,8 @@ class Shape {
 // Five addresses for each place: w_ih, w_hh, b_ih, b_hh, w_hr.
 template <typename Real>
 std::vector<fastgan::Weights<Real>> weights_of(const std::vector<Address>& at, const Shape& shape, bool all) {
-  if (at.size() != 5 * shape.places()) throw std::invalid_argument("weights needs five addresses for each place");
+  if (at.size() != std::size_t(5 * shape.sizes.places()))
+    throw std::invalid_argument("weights needs five addresses for each place");
   std::vector<fastgan::Weights<Real>> weights;
   const auto matrix = all ? pointer<Real> : pointer_or_null<Real>;
   for (std::size_t k = 0; k < at.size(); k += 5) {

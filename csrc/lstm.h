@@ -23,6 +23,7 @@ struct Sizes {
   std::int64_t width() const { return directions * out(); }
   std::int64_t inputs_of(std::int64_t layer) const { return layer ? width() : inputs; }
   std::int64_t rows() const { return offsets[steps]; }
+  std::int64_t places() const { return layers * directions; }
   std::int64_t batch_at(std::int64_t step) const { return offsets[step + 1] - offsets[step]; }
 };
 

@@ -6,41 +6,6 @@
 namespace fastgan {
 namespace FASTGAN_SET {
 
-// Gradients of the weights of all places, laid out one after the other in memory of a group's own.
-template <typename Real>
-std::vector<Weights<Real>> private_gradients(const Sizes& sizes, const Weights<Real>* wanted, Arena& arena) {
-  std::vector<Weights<Real>> own;
-  for (Index place = 0; place < sizes.layers * sizes.directions; ++place) {
-    const Index gates = 4 * sizes.hidden, inputs = sizes.inputs_of(place / sizes.directions);
-    const Weights<Real>& w = wanted[place];
-    own.push_back({w.w_ih ? arena.take<Real>(gates * inputs) : nullptr,
-                   w.w_hh ? arena.take<Real>(gates * sizes.out()) : nullptr, w.b_ih ? arena.take<Real>(gates) : nullptr,
-                   nullptr, w.w_hr ? arena.take<Real>(sizes.projected * sizes.hidden) : nullptr});
-  }
-  return own;
-}
-
-// Adds what the other groups found to what the first one did, each thread a share of every matrix.
-template <typename Real>
-void add_up(const Sizes& sizes, const Weights<Real>* total, const std::vector<std::vector<Weights<Real>>>& groups,
-            Index thread, Index threads) {
-  for (Index place = 0; place < sizes.layers * sizes.directions; ++place) {
-    const Index gates = 4 * sizes.hidden, inputs = sizes.inputs_of(place / sizes.directions);
-    const auto add = [&](Real* to, Real* Weights<Real>::* part, Index count) {
-      if (!to) return;
-      const Index first = count * thread / threads, last = count * (thread + 1) / threads;
-      for (const std::vector<Weights<Real>>& group : groups) {
-        const Real* const from = group[place].*part;
-        for (Index k = first; k < last; ++k) to[k] += from[k];
-      }
-    };
-    add(total[place].w_ih, &Weights<Real>::w_ih, gates * inputs);
-    add(total[place].w_hh, &Weights<Real>::w_hh, gates * sizes.out());
-    add(total[place].b_ih, &Weights<Real>::b_ih, gates);
-    add(total[place].w_hr, &Weights<Real>::w_hr, sizes.projected * sizes.hidden);
-  }
-}
-
 // A weight as the way back needs it: its rows are the depth. It is packed, or read as it is when that pays.
 template <typename Real>
 struct BackWeight {
@@ -74,10 +39,7 @@ class BackwardJob {
  public:
   BackwardJob(const Backward<Real>& call, const Plan& plan)
       : call_(call), sizes_(call.sizes), plan_(plan), bounds_(bounds_of(call.sizes, plan.groups)) {
-    Arena measure;
-    lay_out(measure);
-    Arena arena(workspace(measure.used()));
-    lay_out(arena);
+    in_workspace([this](Arena& arena) { lay_out(arena); });
   }
 
   void operator()(const Lane& lane, Barrier& everyone) {
@@ -90,7 +52,7 @@ class BackwardJob {
     }
     if (plan_.groups == 1) return;
     everyone.wait();
-    add_up(sizes_, call_.d_weights, others_, lane.group * plan_.members + lane.member, plan_.threads());
+    add_up(sizes_, call_.d_weights, others_, lane.thread(), plan_.threads());
   }
 
  private:
@@ -101,7 +63,6 @@ class BackwardJob {
 
   static constexpr Index kSpanRows = 512, kSeldom = 16;
 
-  Index places() const { return sizes_.layers * sizes_.directions; }
   Index cell_panels() const { return panels_of<Real>(sizes_.hidden, S::columns); }
   Index out_panels() const { return panels_of<Real>(sizes_.out(), S::columns); }
   Index input_panels(Index layer) const { return panels_of<Real>(sizes_.inputs_of(layer), S::columns); }
@@ -113,7 +74,7 @@ class BackwardJob {
     span_ = std::max<Index>((sizes_.steps + spans - 1) / spans, 1);
     panels_.clear();
     Index columns = 0;
-    for (Index place = 0; place < places(); ++place) {
+    for (Index place = 0; place < sizes_.places(); ++place) {
       const Index layer = place / sizes_.directions;
       columns = std::max(columns, sizes_.inputs_of(layer));
       // A weight that few rows meet a few times is not worth a copy.
@@ -132,8 +93,8 @@ class BackwardJob {
     groups_.assign(plan_.groups, {});
     for (Group& group : groups_) {
       group.dgates = arena.take<Real>(span_ * block * gates);
-      group.carry = arena.take<Real>(places() * block * gates);
-      group.dc = arena.take<Real>(places() * block * sizes_.hidden);
+      group.carry = arena.take<Real>(sizes_.places() * block * gates);
+      group.dc = arena.take<Real>(sizes_.places() * block * sizes_.hidden);
       group.dr = sizes_.projected ? arena.take<Real>(span_ * block * sizes_.projected) : nullptr;
       group.whole = sizes_.projected ? arena.take<Real>(span_ * block * sizes_.hidden) : nullptr;
       for (Real*& dy : group.dy) dy = sizes_.layers > 1 ? arena.take<Real>(slots_ * block * width) : nullptr;
@@ -152,7 +113,7 @@ class BackwardJob {
   }
 
   void pack(const Lane& lane) {
-    const Index thread = lane.group * plan_.members + lane.member;
+    const Index thread = lane.thread();
     for (const BackPanels<Real>& panels : panels_) {
       for (const BackWeight<Real>* weight : {&panels.recurrent, &panels.input, &panels.project}) {
         weight->pack(thread, plan_.threads());
@@ -161,7 +122,7 @@ class BackwardJob {
   }
 
   void run_block(const Lane& lane, Index first, Index last, bool fresh) {
-    Member& member = members_[lane.group * plan_.members + lane.member];
+    Member& member = members_[lane.thread()];
     const bool spans_outside = sizes_.directions == 1;
     const Index stride = spans_outside ? span_ : sizes_.steps;
     const Index spans = (sizes_.steps + stride - 1) / stride;

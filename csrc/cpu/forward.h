@@ -31,15 +31,12 @@ class ForwardJob {
  public:
   ForwardJob(const Forward<Real>& call, const Plan& plan)
       : call_(call), sizes_(call.sizes), plan_(plan), bounds_(bounds_of(call.sizes, plan.groups)) {
-    Arena measure;
-    lay_out(measure);
-    Arena arena(workspace(measure.used()));
-    lay_out(arena);
+    in_workspace([this](Arena& arena) { lay_out(arena); });
   }
 
   void operator()(const Lane& lane, Barrier& everyone) {
     if (plan_.groups > 1) {  // they share their panels, so all are needed at once
-      for (Index place = 0; place < places(); ++place) {
+      for (Index place = 0; place < sizes_.places(); ++place) {
         const auto [first, last] = lane.share(cell_groups());
         for (Index p = first; p < last; ++p) {
           if (p % plan_.groups == lane.group) pack(place, p);
@@ -61,7 +58,6 @@ class ForwardJob {
   static constexpr Index kSmall = 2 * kRows;  // a small batch
   static constexpr Index kSpanBytes = 1 << 19;
 
-  Index places() const { return sizes_.layers * sizes_.directions; }
   Index cell_groups() const { return panels_of<Real>(sizes_.hidden, S::lanes); }
   Index out_panels() const { return panels_of<Real>(sizes_.projected, S::columns); }
   bool keep() const { return call_.trace.gates != nullptr; }
@@ -76,7 +72,7 @@ class ForwardJob {
   void lay_out(Arena& arena) {
     const Index hidden = sizes_.hidden;
     panels_.clear();
-    for (Index place = 0; place < places(); ++place) {
+    for (Index place = 0; place < sizes_.places(); ++place) {
       const Index inputs = sizes_.inputs_of(place / sizes_.directions), states = sizes_.out();
       const Index size = (inputs + states) * S::columns;
       panels_.push_back({arena.take<Real>(2 * cell_groups() * size), arena.take<Real>(2 * cell_groups() * S::columns),
@@ -89,7 +85,7 @@ class ForwardJob {
     slots_ = sizes_.directions > 1 ? sizes_.steps : span_ + 1;
     groups_.assign(plan_.groups, {});
     for (Group& group : groups_) {
-      group.state = keep() ? nullptr : arena.take<Real>(places() * plan_.block * hidden);
+      group.state = keep() ? nullptr : arena.take<Real>(sizes_.places() * plan_.block * hidden);
       group.whole = sizes_.projected ? arena.take<Real>(plan_.block * hidden) : nullptr;
       group.inner = inner_kept() || sizes_.layers == 1
                         ? nullptr
@@ -124,7 +120,7 @@ class ForwardJob {
   void run_block(const Lane& lane, Index first, Index last) {
     const bool spans_outside = sizes_.directions == 1;
     for (Index outer = 0; outer < sizes_.steps; outer += spans_outside ? span_ : sizes_.steps) {
-      for (Index place = 0; place < places(); ++place) {
+      for (Index place = 0; place < sizes_.places(); ++place) {
         const Walk walk = {sizes_, place % sizes_.directions == 1, first, last};
         const Index stop = spans_outside ? std::min(outer + span_, sizes_.steps) : sizes_.steps;
         for (Index begin = outer; begin < stop; begin += span_) {
@@ -164,7 +160,7 @@ class ForwardJob {
     const Group& group = groups_[lane.group];
     const CellPanels<Real>& panels = panels_[place];
     const Index layer = place / sizes_.directions, hidden = sizes_.hidden, out = sizes_.out();
-    Real* const scratch = scratch_[lane.group * plan_.members + lane.member];
+    Real* const scratch = scratch_[lane.thread()];
     const auto [first, last] = lane.share(cell_groups());
     if (layer > 0 && place % sizes_.directions == 0 && call_.masks) drop(lane, layer - 1, walk, begin, end);
     const bool carried = begin > 0 && layer + 1 < sizes_.layers && !inner_kept() && sizes_.directions == 1;

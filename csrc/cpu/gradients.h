@@ -168,5 +168,40 @@ void add_thin_gradients(RowList<Real> left, Index first, Index last, Real* bias,
   }
 }
 
+// Gradients of the weights of all places, laid out one after the other in memory of a group's own.
+template <typename Real>
+std::vector<Weights<Real>> private_gradients(const Sizes& sizes, const Weights<Real>* wanted, Arena& arena) {
+  std::vector<Weights<Real>> own;
+  for (Index place = 0; place < sizes.places(); ++place) {
+    const Index gates = 4 * sizes.hidden, inputs = sizes.inputs_of(place / sizes.directions);
+    const Weights<Real>& w = wanted[place];
+    own.push_back({w.w_ih ? arena.take<Real>(gates * inputs) : nullptr,
+                   w.w_hh ? arena.take<Real>(gates * sizes.out()) : nullptr, w.b_ih ? arena.take<Real>(gates) : nullptr,
+                   nullptr, w.w_hr ? arena.take<Real>(sizes.projected * sizes.hidden) : nullptr});
+  }
+  return own;
+}
+
+// Adds what the other groups found to what the first one did, each thread a share of every matrix.
+template <typename Real>
+void add_up(const Sizes& sizes, const Weights<Real>* total, const std::vector<std::vector<Weights<Real>>>& groups,
+            Index thread, Index threads) {
+  for (Index place = 0; place < sizes.places(); ++place) {
+    const Index gates = 4 * sizes.hidden, inputs = sizes.inputs_of(place / sizes.directions);
+    const auto add = [&](Real* to, Real* Weights<Real>::* part, Index count) {
+      if (!to) return;
+      const Index first = count * thread / threads, last = count * (thread + 1) / threads;
+      for (const std::vector<Weights<Real>>& group : groups) {
+        const Real* const from = group[place].*part;
+        for (Index k = first; k < last; ++k) to[k] += from[k];
+      }
+    };
+    add(total[place].w_ih, &Weights<Real>::w_ih, gates * inputs);
+    add(total[place].w_hh, &Weights<Real>::w_hh, gates * sizes.out());
+    add(total[place].b_ih, &Weights<Real>::b_ih, gates);
+    add(total[place].w_hr, &Weights<Real>::w_hr, sizes.projected * sizes.hidden);
+  }
+}
+
 }  // namespace FASTGAN_SET
 }  // namespace fastgan

@@ -34,6 +34,7 @@ struct Lane {
   std::pair<Index, Index> share(Index count) const {
     return {count * member / members, count * (member + 1) / members};
   }
+  Index thread() const { return group * members + member; }
   void wait() const { barrier->wait(); }
 };
 
@@ -67,6 +68,16 @@ class Arena {
   char* at_;
   std::size_t used_ = 0;
 };
+
+// Lays out a job's arrays in this thread's workspace: lay_out(arena) runs twice, first to find how large that has to
+// be.
+template <typename LayOut>
+void in_workspace(LayOut lay_out) {
+  Arena measure;
+  lay_out(measure);
+  Arena arena(workspace(measure.used()));
+  lay_out(arena);
+}
 
 // Operations of the products of one pass over all layers.
 inline double work_of(const Sizes& sizes) {

@@ -18,10 +18,7 @@ class SecondJob {
   SecondJob(const Second<Real>& call, const Plan& plan)
       : call_(call), sizes_(call.sizes), plan_(plan), bounds_(bounds_of(call.sizes, plan.groups)) {
     plan_.block = std::min(plan_.block, kBlock);
-    Arena measure;
-    lay_out(measure);
-    Arena arena(workspace(measure.used()));
-    lay_out(arena);
+    in_workspace([this](Arena& arena) { lay_out(arena); });
   }
 
   void operator()(const Lane& lane, Barrier& everyone) {
@@ -34,7 +31,7 @@ class SecondJob {
     }
     if (plan_.groups == 1) return;
     everyone.wait();
-    add_up(sizes_, call_.s_weights, others_, lane.group * plan_.members + lane.member, plan_.threads());
+    add_up(sizes_, call_.s_weights, others_, lane.thread(), plan_.threads());
   }
 
  private:
@@ -63,7 +60,6 @@ class SecondJob {
     Real *w_hh, *w_ih, *u_hh, *u_ih;
   };
 
-  Index places() const { return sizes_.layers * sizes_.directions; }
   Index cell_groups() const { return panels_of<Real>(sizes_.hidden, S::lanes); }
   Index back_panels() const { return panels_of<Real>(sizes_.hidden, S::columns); }
   Index input_panels(Index layer) const { return panels_of<Real>(sizes_.inputs_of(layer), S::columns); }
@@ -76,7 +72,7 @@ class SecondJob {
     const Index all = sizes_.steps * block;
     panels_.clear();
     Index columns = 0;
-    for (Index place = 0; place < places(); ++place) {
+    for (Index place = 0; place < sizes_.places(); ++place) {
       const Index layer = place / sizes_.directions, inputs = sizes_.inputs_of(layer);
       columns = std::max(columns, inputs);
       const bool u_ih = u(place).w_ih, u_hh = u(place).w_hh;
@@ -84,7 +80,7 @@ class SecondJob {
       p.size = ((input_moves(layer) + u_ih) * inputs + (1 + u_hh) * hidden) * S::columns;
       p.forward = arena.take<Real>(2 * cell_groups() * p.size);
       p.bias = arena.take<Real>(2 * cell_groups() * S::columns);
-      const Index recurrent = back_panels() * gates * S::columns, input = input_panels(layer) * gates * S::columns;
+      const Index recurrent = BackWeight<Real>::size(gates, hidden), input = BackWeight<Real>::size(gates, inputs);
       p.w_hh = arena.take<Real>(recurrent);
       p.u_hh = u_hh ? arena.take<Real>(recurrent) : nullptr;
       p.w_ih = needs_input(layer) ? arena.take<Real>(input) : nullptr;
@@ -94,8 +90,8 @@ class SecondJob {
     span_ = std::clamp<Index>(kSpanRows / block, 1, sizes_.steps);
     groups_.assign(plan_.groups, {});
     for (Group& group : groups_) {
-      group.gates_move = arena.take<Real>(places() * all * gates);
-      group.c_moves = arena.take<Real>(places() * all * hidden);
+      group.gates_move = arena.take<Real>(sizes_.places() * all * gates);
+      group.c_moves = arena.take<Real>(sizes_.places() * all * hidden);
       group.h_moves = arena.take<Real>((sizes_.layers - 1) * all * width);
       group.dropped_moves = call_.masks ? arena.take<Real>((sizes_.layers - 1) * all * width) : group.h_moves;
       group.dgates = arena.take<Real>(2 * span_ * block * gates);
@@ -123,8 +119,8 @@ class SecondJob {
 
   void pack(const Lane& lane) {
     const Index hidden = sizes_.hidden, gates = 4 * hidden, threads = plan_.threads();
-    const Index thread = lane.group * plan_.members + lane.member;
-    for (Index place = 0; place < places(); ++place) {
+    const Index thread = lane.thread();
+    for (Index place = 0; place < sizes_.places(); ++place) {
       const Weights<Real>& w = call_.weights[place];
       const Weights<Real> v = u(place);
       const Weight& panels = panels_[place];
@@ -142,10 +138,7 @@ class SecondJob {
         pack_bias(v.b_ih, v.b_hh, hidden, p, panels.bias + 2 * p * S::columns);
       }
       const auto lay = [&](const Real* weight, Index columns, Real* to) {
-        for (Index p = thread; to && p < panels_of<Real>(columns, S::columns); p += threads) {
-          pack_panel<Real>([&](Index k) { return weight + k * columns; }, gates, p * S::columns, columns,
-                           to + p * gates * S::columns);
-        }
+        BackWeight<Real>{weight, gates, columns, to}.pack(thread, threads);
       };
       lay(w.w_hh, hidden, panels.w_hh);
       lay(v.w_hh, hidden, panels.u_hh);
@@ -155,7 +148,7 @@ class SecondJob {
   }
 
   void run_block(const Lane& lane, Index first, Index last, bool fresh) {
-    Member& member = members_[lane.group * plan_.members + lane.member];
+    Member& member = members_[lane.thread()];
     const Group& group = groups_[lane.group];
     member.base[0] = 0;
     for (Index t = 0; t < sizes_.steps; ++t) {
@@ -163,7 +156,7 @@ class SecondJob {
     }
     if (lane.member == 0) std::memset(group.zeros, 0, plan_.block * sizes_.hidden * sizeof(Real));
     lane.wait();
-    for (Index place = 0; place < places(); ++place) {
+    for (Index place = 0; place < sizes_.places(); ++place) {
       move(lane, member, group, place, {sizes_, place % sizes_.directions == 1, first, last});
     }
     for (Index layer = sizes_.layers - 1; layer >= 0; --layer) {
