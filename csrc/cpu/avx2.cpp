@@ -13,6 +13,7 @@
 #  define FASTGAN_BYTES 32
 #  define FASTGAN_ROWS 6
 #  define FASTGAN_REGISTER "x"
+#  define FASTGAN_MASKS
 #  include "set.h"
 
 #  if defined(__clang__)

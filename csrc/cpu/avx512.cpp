@@ -14,6 +14,7 @@
 #  define FASTGAN_BYTES 64
 #  define FASTGAN_ROWS 12
 #  define FASTGAN_REGISTER "v"
+#  define FASTGAN_MASKS
 #  include "set.h"
 
 #  if defined(__clang__)

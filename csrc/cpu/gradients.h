@@ -85,9 +85,11 @@ void add_gradients(RowList<Real> left, Index first, Index last, const std::array
             multiply(&segment, 1, height, packed<Real>(panel, depths[t]), 1, zeros,
                      Square<Real>{space.scratch, S::columns, 0});
             for (Index r = 0; r < height; ++r) {
-              for (Index j = 0; j < width; ++j) {
-                const Real sum = space.scratch[r * S::columns + j];
-                to[r * target.columns + j] = set ? sum : to[r * target.columns + j] + sum;
+              for (Index j = 0; j < width; j += S::lanes) {
+                const Index count = std::min<Index>(S::lanes, width - j);
+                Vec<Real> sum = load(space.scratch + r * S::columns + j);
+                if (!set) sum += load_some(to + r * target.columns + j, count);
+                store_some(to + r * target.columns + j, sum, count);
               }
             }
           }

@@ -89,10 +89,11 @@ FASTGAN_INLINE void pack_panel(Row row, Index depth, Index column, Index columns
     }
     return;
   }
+  const Index low = std::min<Index>(count, S::lanes), high = count - low;
   for (Index k = 0; k < depth; ++k) {
-    Real* const to = panel + k * S::columns;
-    std::memcpy(to, row(k) + column, count * sizeof(Real));
-    std::memset(to + count, 0, (S::columns - count) * sizeof(Real));
+    const Real* const from = row(k) + column;
+    store(panel + k * S::columns, load_some(from, low));
+    store(panel + k * S::columns + S::lanes, load_some(from + low, high));
   }
 }
 

@@ -11,5 +11,9 @@
 #include <utility>
 #include <vector>
 
+#if defined(__x86_64__)
+#  include <immintrin.h>
+#endif
+
 #include "../lstm.h"
 #include "team.h"
