@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fastgan.ops.lstm import products
+from fastgan.ops.lstm.products import kept, previous
 from fastgan.ops.lstm.stack import Gradients, Stack, Trace, flat, layout_of, rows_of
 from fastgan.ops.registry import Backend
 
@@ -61,62 +63,39 @@ def backward(
         d_c_n: [L D, B, H]; None for zeros.
         wanted: which of `stack.tensors()` to give a gradient for.
     """
-    directions, layers, hidden = stack.directions, stack.layers, stack.hidden
-    out = stack.projected or hidden
-    d_h0 = torch.zeros_like(trace.h_n) if wanted[1] and stack.h0 is not None else None
-    d_c0 = torch.zeros_like(trace.c_n) if wanted[2] and stack.c0 is not None else None
-    d_weights: list[Tensor | None] = [None] * len(stack.weights)
+    directions, layers = stack.directions, stack.layers
+    out = stack.projected or stack.hidden
+    d_h0, d_c0 = torch.zeros_like(trace.h_n), torch.zeros_like(trace.c_n)
+    d_gates: list[Tensor] = [trace.output] * (layers * directions)
+    d_hr: list[Tensor | None] = [None] * (layers * directions)
     above = torch.zeros_like(flat(trace.output)) if d_output is None else flat(d_output)
-    x = flat(stack.x)
     for layer in reversed(range(layers)):
-        read = x if layer == 0 else below(stack, trace, layer)
-        dx = torch.zeros_like(read)
         for direction in range(directions):
             place = layer * directions + direction
-            w_ih, w_hh, _, _, w_hr = stack.place(place)
-            assert w_ih is not None
-            assert w_hh is not None
             columns = slice(direction * out, direction * out + out)
-            output = flat(trace.output) if layer + 1 == layers else kept(trace.inner)[layer]
-            found = _place_backward(stack, trace, place, above[:, columns], d_h_n, d_c_n, w_hh, w_hr)
-            h0 = None if stack.h0 is None else stack.h0[place]
-            before = previous(output[:, columns], h0, rows_of(stack), direction == 1)
-            dx = dx + found.gates @ w_ih
-            if d_h0 is not None:
-                d_h0[place] = found.h0
-            if d_c0 is not None:
-                d_c0[place] = found.c0
-            gradients = (
-                found.gates.t() @ read,
-                found.gates.t() @ before,
-                found.gates.sum(0),
-                found.gates.sum(0),
-                found.w_hr,
+            d_gates[place], d_h0[place], d_c0[place], d_hr[place] = _place_backward(
+                stack, trace, place, above[:, columns], d_h_n, d_c_n
             )
-            for part, gradient in enumerate(gradients):
-                if wanted[4 + 5 * place + part] and stack.weights[5 * place + part] is not None:
-                    d_weights[5 * place + part] = gradient
-        above = dx if layer == 0 or stack.masks is None else dx * stack.masks[layer - 1]
-    return Gradients(above.reshape(stack.x.shape) if wanted[0] else None, d_h0, d_c0, tuple(d_weights))
-
-
-class _Found:
-    """What one place's backward recurrence gives: d gates [N, 4H] before their activations, d h0, d c0, d w_hr."""
-
-    def __init__(self, gates: Tensor, h0: Tensor, c0: Tensor, w_hr: Tensor | None) -> None:
-        self.gates, self.h0, self.c0, self.w_hr = gates, h0, c0, w_hr
+        above = products.d_read(stack, d_gates, layer)
+        if layer and stack.masks is not None:
+            above = above * stack.masks[layer - 1]
+    d_weights = products.d_weights(stack, trace, d_gates, wanted)
+    for place, gradient in enumerate(d_hr):
+        d_weights[5 * place + 4] = gradient if wanted[8 + 5 * place] else None
+    return Gradients(
+        above.reshape(stack.x.shape) if wanted[0] else None,
+        d_h0 if wanted[1] and stack.h0 is not None else None,
+        d_c0 if wanted[2] and stack.c0 is not None else None,
+        tuple(d_weights),
+    )
 
 
 def _place_backward(
-    stack: Stack,
-    trace: Trace,
-    place: int,
-    above: Tensor,
-    d_h_n: Tensor | None,
-    d_c_n: Tensor | None,
-    w_hh: Tensor,
-    w_hr: Tensor | None,
-) -> _Found:
+    stack: Stack, trace: Trace, place: int, above: Tensor, d_h_n: Tensor | None, d_c_n: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """Gradients of a place's gates [N, 4H] before their activations, of h0, c0 and w_hr."""
+    _, w_hh, _, _, w_hr = stack.place(place)
+    assert w_hh is not None
     sizes = rows_of(stack)
     reverse = place % stack.directions == 1
     gates, cells = kept(trace.gates)[place].split(sizes), kept(trace.cells)[place].split(sizes)
@@ -148,30 +127,7 @@ def _place_backward(
         )
         dc = torch.cat((state * f, dc[rows:]))
         dh = torch.cat((d_gates[t] @ w_hh, dh[rows:]))
-    return _Found(torch.cat(d_gates), dh, dc, d_w_hr)
-
-
-def previous(values: Tensor, first: Tensor | None, sizes: list[int], reverse: bool) -> Tensor:
-    """What stands one step before each row of a state [N, K]; `first` [B, K] before the first step, None for zeros."""
-    steps = values.split(sizes)
-    order = _in_time(list(range(len(sizes))), reverse)
-    before: list[Tensor] = list(steps)
-    for k, t in enumerate(order):
-        started = values.new_zeros(sizes[t], values.shape[1]) if first is None else first[: sizes[t]]
-        older = steps[order[k - 1]][: sizes[t]] if k else started[:0]  # of sequences that had a step before this one
-        before[t] = torch.cat((older, started[len(older) :]))
-    return torch.cat(before)
-
-
-def below(stack: Stack, trace: Trace, layer: int) -> Tensor:
-    """What a layer above the first has read, [N, D R]."""
-    return kept(trace.inner if stack.masks is None else trace.dropped)[layer - 1]
-
-
-def kept(tensor: Tensor | None) -> Tensor:
-    """A part of a trace that a backward pass cannot do without."""
-    assert tensor is not None, "the forward pass kept nothing"
-    return tensor
+    return torch.cat(d_gates), dh, dc, d_w_hr
 
 
 def _layers(stack: Stack) -> tuple[list[Tensor], Tensor, Tensor, list[Tensor], list[Tensor]]:

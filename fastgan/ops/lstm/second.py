@@ -6,17 +6,17 @@ the rest. Names: `m_` is a movement; `d_` belongs to a movement and is what `ref
 value.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from fastgan.ops.lstm.reference import below, kept, previous
+from fastgan.ops.lstm.products import h_before, kept, previous, read
 from fastgan.ops.lstm.stack import Gradients, Stack, Trace, flat, rows_of
 
 
-class _Moved(NamedTuple):
+class Moved(NamedTuple):
     """How one place moves: each [N, ...], rows as in the trace."""
 
     h: Tensor
@@ -24,11 +24,10 @@ class _Moved(NamedTuple):
     c: Tensor
     c_prev: Tensor
     sums: Tensor  # of the gates, before their activations
-    gates: Tensor
     whole: Tensor  # h before its projection
 
 
-class _Place(NamedTuple):
+class Place(NamedTuple):
     """What belongs to one layer in one direction: its weights, what they are moved by, and what it read and kept."""
 
     w_ih: Tensor
@@ -44,7 +43,16 @@ class _Place(NamedTuple):
     c: Tensor
     gates: Tensor
     sizes: list[int]
-    order: list[int]  # steps as they are computed
+    reverse: bool  # whether the last step is computed first
+
+    @property
+    def order(self) -> list[int]:
+        """The steps as they are computed."""
+        return list(range(len(self.sizes)))[:: -1 if self.reverse else 1]
+
+
+Move = Callable[[Place, Tensor, Tensor, Tensor], tuple[Moved, tuple[Tensor, Tensor]]]
+Back = Callable[[Place, Moved, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]]
 
 
 def second(
@@ -56,9 +64,27 @@ def second(
     u: Gradients,
     wanted: Sequence[bool],
 ) -> tuple[tuple[Tensor, Tensor, Tensor], Gradients]:
-    """The gradients of S, the sum of u times what `reference.backward` gives.
+    """The gradients of S, the sum of u times what `reference.backward` gives: arguments and results of `second_by`."""
+    return second_by(_move, _back, stack, trace, d_output, d_h_n, d_c_n, u, wanted)
+
+
+def second_by(
+    move: Move,
+    back: Back,
+    stack: Stack,
+    trace: Trace,
+    d_output: Tensor | None,
+    d_h_n: Tensor | None,
+    d_c_n: Tensor | None,
+    u: Gradients,
+    wanted: Sequence[bool],
+) -> tuple[tuple[Tensor, Tensor, Tensor], Gradients]:
+    """The same with the two passes over the steps of a place done by others.
 
     Args:
+        move: how a place moves, from how its input [N, K] and its first states [B, R] and [B, H] do; and its last states.
+        back: d and e of the gates' sums [N, 4H], e of the first states, e of w_hr; from d and e of the output [N, R], d of
+            the last h [B, R] and of the last c [B, H].
         stack: the call.
         trace: what any backend's `forward` left for it; it is not written to.
         d_output: as `backward` had it; None for zeros.
@@ -75,11 +101,11 @@ def second(
     places = [_place(stack, trace, u, k) for k in range(layers * directions)]
     m_x = flat(_or_zeros(u.x, stack.x))
     m_h0, m_c0 = _or_zeros(u.h0, trace.h_n), _or_zeros(u.c0, trace.c_n)
-    moved, read, last = [], [], []
+    moved, moves_read, last = [], [], []
     for layer in range(layers):
-        read.append(m_x)
+        moves_read.append(m_x)
         for k in range(layer * directions, (layer + 1) * directions):
-            found, end = _move(places[k], m_x, m_h0[k], m_c0[k])
+            found, end = move(places[k], m_x, m_h0[k], m_c0[k])
             moved.append(found)
             last.append(end)
         m_x = torch.cat([one.h for one in moved[-directions:]], dim=-1)
@@ -92,17 +118,17 @@ def second(
     e_h0, e_c0 = torch.zeros_like(trace.h_n), torch.zeros_like(trace.c_n)
     e_weights: list[Tensor | None] = [None] * len(stack.weights)
     for layer in reversed(range(layers)):
-        d_x, e_x = torch.zeros_like(read[layer]), torch.zeros_like(read[layer])
+        d_x, e_x = torch.zeros_like(moves_read[layer]), torch.zeros_like(moves_read[layer])
         for direction in range(directions):
             k, columns = layer * directions + direction, slice(direction * out, direction * out + out)
-            place, move = places[k], moved[k]
-            d_sums, e_sums, e_h0[k], e_c0[k], e_hr = _back(
-                place, move, d_above[:, columns], e_above[:, columns], d_last[k], e_c_last[k]
+            place, moves = places[k], moved[k]
+            d_sums, e_sums, e_h0[k], e_c0[k], e_hr = back(
+                place, moves, d_above[:, columns], e_above[:, columns], d_last[k], e_c_last[k]
             )
             d_x, e_x = d_x + d_sums @ place.w_ih, e_x + e_sums @ place.w_ih + d_sums @ place.u_ih
             e_weights[5 * k : 5 * k + 5] = (
-                d_sums.t() @ read[layer] + e_sums.t() @ place.x,
-                d_sums.t() @ move.h_prev + e_sums.t() @ place.h_prev,
+                d_sums.t() @ moves_read[layer] + e_sums.t() @ place.x,
+                d_sums.t() @ moves.h_prev + e_sums.t() @ place.h_prev,
                 e_sums.sum(0),
                 e_sums.sum(0),
                 e_hr,
@@ -125,18 +151,16 @@ def _or_zeros(tensor: Tensor | None, like: Tensor) -> Tensor:
     return torch.zeros_like(like) if tensor is None else tensor
 
 
-def _place(stack: Stack, trace: Trace, u: Gradients, k: int) -> _Place:
-    directions, out = stack.directions, stack.projected or stack.hidden
-    layer, direction = divmod(k, directions)
+def _place(stack: Stack, trace: Trace, u: Gradients, k: int) -> Place:
+    layer, direction = divmod(k, stack.directions)
     w_ih, w_hh, _, _, w_hr = stack.place(k)
     u_ih, u_hh, u_b_ih, u_b_hh, u_hr = u.weights[5 * k : 5 * k + 5]
     assert w_ih is not None
     assert w_hh is not None
     sizes, reverse = rows_of(stack), direction == 1
-    output = flat(trace.output) if layer + 1 == stack.layers else kept(trace.inner)[layer]
-    h, c = output[:, direction * out : direction * out + out], kept(trace.cells)[k]
+    c = kept(trace.cells)[k]
     none = w_ih.new_zeros(len(w_ih))
-    return _Place(
+    return Place(
         w_ih,
         w_hh,
         w_hr,
@@ -144,23 +168,23 @@ def _place(stack: Stack, trace: Trace, u: Gradients, k: int) -> _Place:
         _or_zeros(u_hh, w_hh),
         (none if u_b_ih is None else u_b_ih) + (none if u_b_hh is None else u_b_hh),
         None if w_hr is None else _or_zeros(u_hr, w_hr),
-        flat(stack.x) if layer == 0 else below(stack, trace, layer),
-        previous(h, None if stack.h0 is None else stack.h0[k], sizes, reverse),
+        read(stack, trace, layer),
+        h_before(stack, trace, k),
         previous(c, None if stack.c0 is None else stack.c0[k], sizes, reverse),
         c,
         kept(trace.gates)[k],
         sizes,
-        list(range(len(sizes)))[:: -1 if reverse else 1],
+        reverse,
     )
 
 
-def _move(place: _Place, m_x: Tensor, m_h: Tensor, m_c: Tensor) -> tuple[_Moved, tuple[Tensor, Tensor]]:
+def _move(place: Place, m_x: Tensor, m_h: Tensor, m_c: Tensor) -> tuple[Moved, tuple[Tensor, Tensor]]:
     """How a place moves when its input [N, K], first states [B, R] and [B, H] and weights do; and its last states."""
     sizes = place.sizes
     from_outside = m_x @ place.w_ih.t() + place.x @ place.u_ih.t() + place.h_prev @ place.u_hh.t() + place.u_bias
     outside, gates, slopes = from_outside.split(sizes), place.gates.split(sizes), _slopes(place.gates).split(sizes)
     cells, cells_prev = place.c.split(sizes), place.c_prev.split(sizes)
-    steps: list[_Moved | None] = [None] * len(sizes)
+    steps: list[Moved | None] = [None] * len(sizes)
     for t in place.order:
         rows = sizes[t]
         before_h, before_c = m_h[:rows], m_c[:rows]
@@ -174,9 +198,9 @@ def _move(place: _Place, m_x: Tensor, m_h: Tensor, m_c: Tensor) -> tuple[_Moved,
         new_h = whole
         if place.w_hr is not None and place.u_hr is not None:
             new_h = whole @ place.w_hr.t() + (o * tanh_c) @ place.u_hr.t()
-        steps[t] = _Moved(new_h, before_h, new_c, before_c, sums, moved, whole)
+        steps[t] = Moved(new_h, before_h, new_c, before_c, sums, whole)
         m_h, m_c = torch.cat((new_h, m_h[rows:])), torch.cat((new_c, m_c[rows:]))
-    return _Moved(*(torch.cat(parts) for parts in zip(*(step for step in steps if step is not None), strict=True))), (
+    return Moved(*(torch.cat(parts) for parts in zip(*(step for step in steps if step is not None), strict=True))), (
         m_h,
         m_c,
     )
@@ -195,7 +219,7 @@ def _bends(gates: Tensor) -> Tensor:
 
 
 def _back(
-    place: _Place, moved: _Moved, d_above: Tensor, e_above: Tensor, d_h: Tensor, d_c: Tensor
+    place: Place, moved: Moved, d_above: Tensor, e_above: Tensor, d_h: Tensor, d_c: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
     """Backward over a place: d and e of the gates' sums [N, 4H], e of its first states, e of w_hr."""
     sizes = place.sizes
@@ -209,9 +233,10 @@ def _back(
     for t in reversed(place.order):
         rows = sizes[t]
         gates, c, c_prev = values[t]
-        _, _, m_c, m_c_prev, m_sums, m_gates, m_whole = moves[t]
+        _, _, m_c, m_c_prev, m_sums, m_whole = moves[t]
         i, f, g, o = gates.chunk(4, dim=-1)
-        m_i, m_f, m_g, m_o = m_gates.chunk(4, dim=-1)
+        slopes = _slopes(gates)
+        m_i, m_f, m_g, m_o = (slopes * m_sums).chunk(4, dim=-1)
         tanh_c = c.tanh()
         slope = 1 - tanh_c * tanh_c
         d_m, e_m = d_h[:rows] + d_aboves[t], e_h[:rows] + e_aboves[t]
@@ -231,7 +256,6 @@ def _back(
             ),
             dim=-1,
         )
-        slopes = _slopes(gates)
         d_sums[t] = d_gates * slopes
         e_sums[t] = (e_gates + d_gates * _bends(gates) * m_sums) * slopes
         d_c, e_c = torch.cat((d_state * f, d_c[rows:])), torch.cat((d_state * m_f + e_state * f, e_c[rows:]))

@@ -1,0 +1,96 @@
+"""What a backward pass computes in one product over all rows, once the gradients of the gates are known."""
+
+import functools
+from collections.abc import Sequence
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+
+from fastgan.ops.lstm.stack import Stack, Trace, flat, rows_of
+
+
+def d_read(stack: Stack, d_gates: Sequence[Tensor] | Tensor, layer: int) -> Tensor:
+    """The gradient of what a layer has read, [N, K], before any mask.
+
+    Args:
+        stack: the call.
+        d_gates: [L D, N, 4H], gradients of the gates before their activations.
+        layer: which.
+    """
+    first = layer * stack.directions
+    total = d_gates[first] @ kept(stack.place(first)[0])
+    for place in range(first + 1, first + stack.directions):
+        total = total + d_gates[place] @ kept(stack.place(place)[0])
+    return total
+
+
+def d_weights(
+    stack: Stack, trace: Trace, d_gates: Sequence[Tensor] | Tensor, wanted: Sequence[bool]
+) -> list[Tensor | None]:
+    """The gradients of w_ih, w_hh and both biases of every place; None for those not wanted and for w_hr.
+
+    Args:
+        stack: the call.
+        trace: what its forward pass left.
+        d_gates: [L D, N, 4H].
+        wanted: which of `stack.tensors()` to give a gradient for.
+    """
+    found: list[Tensor | None] = []
+    for place in range(len(stack.weights) // 5):
+        want_ih, want_hh, *want_bias = (
+            want and weight is not None
+            for want, weight in zip(wanted[4 + 5 * place : 8 + 5 * place], stack.place(place), strict=False)
+        )
+        gates = d_gates[place]
+        bias = gates.sum(0) if any(want_bias) else None
+        found += [
+            gates.t() @ read(stack, trace, place // stack.directions) if want_ih else None,
+            gates.t() @ h_before(stack, trace, place) if want_hh else None,
+            bias if want_bias[0] else None,
+            bias if want_bias[1] else None,
+            None,
+        ]
+    return found
+
+
+def read(stack: Stack, trace: Trace, layer: int) -> Tensor:
+    """What a layer has read, [N, K]."""
+    return flat(stack.x) if layer == 0 else kept(trace.inner if stack.masks is None else trace.dropped)[layer - 1]
+
+
+def h_before(stack: Stack, trace: Trace, place: int) -> Tensor:
+    """The hidden states of a place before each step, [N, R]."""
+    layer, direction = divmod(place, stack.directions)
+    out = stack.projected or stack.hidden
+    output = flat(trace.output) if layer + 1 == stack.layers else kept(trace.inner)[layer]
+    h0 = None if stack.h0 is None else stack.h0[place]
+    return previous(output[:, direction * out : direction * out + out], h0, rows_of(stack), direction == 1)
+
+
+def previous(values: Tensor, first: Tensor | None, sizes: list[int], reverse: bool) -> Tensor:
+    """What stands one step before each row of a state [N, K]; `first` [B, K] before the first step, None for zeros."""
+    batch = sizes[0]
+    start = values.new_zeros(batch, values.shape[1]) if first is None else first
+    if sizes[-1] == batch:
+        return torch.cat((values[batch:], start) if reverse else (start, values[: len(values) - batch]))
+    return torch.cat((values, start)).index_select(0, _places_before(tuple(sizes), reverse, values.device))
+
+
+@functools.lru_cache(maxsize=64)
+def _places_before(sizes: tuple[int, ...], reverse: bool, device: torch.device) -> Tensor:
+    """For each row the one a step before; rows of sequences that begin find theirs behind the N rows."""
+    offsets = [0, *accumulate(sizes)]
+    steps = []
+    for t, rows in enumerate(sizes):
+        earlier = t + 1 if reverse else t - 1
+        older = min(rows, sizes[earlier]) if 0 <= earlier < len(sizes) else 0
+        steps += [torch.arange(older) + (offsets[earlier] if older else 0), torch.arange(older, rows) + offsets[-1]]
+    with torch.inference_mode(False):
+        return torch.cat(steps).to(device)
+
+
+def kept(tensor: Tensor | None) -> Tensor:
+    """A part of a trace that a backward pass cannot do without."""
+    assert tensor is not None, "the forward pass kept nothing"
+    return tensor
