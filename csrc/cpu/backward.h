@@ -50,9 +50,9 @@ class BackwardJob {
     for (Index row = first; row < last || fresh; row += plan_.block, fresh = false) {
       run_block(lane, row, std::min(row + plan_.block, last), fresh);
     }
-    if (plan_.groups == 1) return;
-    everyone.wait();
-    add_up(sizes_, call_.d_weights, others_, lane.thread(), plan_.threads());
+    if (!gathered_.apart()) return;
+    if (plan_.threads() > 1) everyone.wait();
+    gathered_.add_up(sizes_, lane.thread(), plan_.threads());
   }
 
  private:
@@ -99,10 +99,7 @@ class BackwardJob {
       group.whole = sizes_.projected ? arena.take<Real>(span_ * block * sizes_.hidden) : nullptr;
       for (Real*& dy : group.dy) dy = sizes_.layers > 1 ? arena.take<Real>(slots_ * block * width) : nullptr;
     }
-    others_.clear();
-    for (int group = 1; group < plan_.groups; ++group) {
-      others_.push_back(private_gradients(sizes_, call_.d_weights, arena));
-    }
+    gathered_.lay_out(sizes_, call_.d_weights, plan_.groups, arena);
     members_.assign(plan_.threads(), {});
     for (Member& member : members_) {
       member.scratch = arena.take<Real>(scratch_for<Real>(span_ * block));
@@ -341,7 +338,7 @@ class BackwardJob {
 
   void weight_gradients(const Lane& lane, Member& member, const Group& group, Index place, const Walk& walk,
                         Index begin, Index end, Index origin, bool fresh) {
-    const Weights<Real>& to = lane.group ? others_[lane.group - 1][place] : call_.d_weights[place];
+    const Weights<Real>& to = gathered_.of(lane.group, place);
     if (!to.w_ih && !to.w_hh && !to.b_ih && !to.w_hr) return;
     const Index layer = place / sizes_.directions, hidden = sizes_.hidden, gates = 4 * hidden, out = sizes_.out();
     const Real** const dgates = member.lists[0];
@@ -367,11 +364,11 @@ class BackwardJob {
     const Index low = first * S::columns, high = std::min(last * S::columns, gates);
     const RowList<Real> left = {dgates, count};
     const Index columns = sizes_.inputs_of(layer);
-    const Target<Real> from_input = {{inputs, count}, columns, to.w_ih};
-    const Target<Real> from_state = {{before, with_state}, out, to.w_hh};
+    const Target<Real> from_input = gathered_.target(lane.group, {inputs, count}, columns, to.w_ih);
+    const Target<Real> from_state = gathered_.target(lane.group, {before, with_state}, out, to.w_hh);
     const bool thin = columns <= kThin;
     if (to.b_ih || (thin && to.w_ih)) {
-      add_thin_gradients(left, low, high, to.b_ih, thin ? from_input : Target<Real>{{inputs, 0}, 0, nullptr}, fresh);
+      add_thin_gradients(left, low, high, to.b_ih, thin ? from_input : Target<Real>{{inputs, 0}, 0, nullptr, 0}, fresh);
     }
     if (thin) {
       add_gradients<Real, 1>({dgates, with_state}, low, high, {from_state}, fresh, member.space);
@@ -385,8 +382,8 @@ class BackwardJob {
         dgates[q] = group.dr + q * out;
         inputs[q] = group.whole + q * hidden;
       }
-      add_gradients<Real, 1>({dgates, rows}, first_out, last_out, {Target<Real>{{inputs, rows}, hidden, to.w_hr}},
-                             fresh, member.space);
+      add_gradients<Real, 1>({dgates, rows}, first_out, last_out,
+                             {gathered_.target(lane.group, {inputs, rows}, hidden, to.w_hr)}, fresh, member.space);
     }
   }
 
@@ -396,7 +393,7 @@ class BackwardJob {
   std::vector<Index> bounds_;
   std::vector<BackPanels<Real>> panels_;
   std::vector<Group> groups_;
-  std::vector<std::vector<Weights<Real>>> others_;
+  Gathering<Real> gathered_;
   std::vector<Member> members_;
   Index span_ = 1, slots_ = 1;  // steps that run together, and that the gradient between two layers has room for
 };

@@ -15,12 +15,13 @@ struct RowList {
   FASTGAN_INLINE const Real* operator()(Index q) const { return list[q]; }
 };
 
-// One right-hand side and where its product goes: to [M, columns], row by row.
+// One right-hand side and where its product goes: to [M, columns], whose rows begin `row` elements apart.
 template <typename Real>
 struct Target {
   RowList<Real> right;
   Index columns;
   Real* to;  // null when not wanted
+  Index row;
 };
 
 // A member's workspace for such products, and how much they take at a time.
@@ -74,12 +75,12 @@ void add_gradients(RowList<Real> left, Index first, Index last, const std::array
           for (Index m = m0; m < m1; m += kRows, tile_at += size) {
             const Index height = std::min<Index>(kRows, m1 - m);
             const Segment<Real> segment = {tile_at, 1, kRows, depths[t]};
-            Real* const to = target.to + m * target.columns + column;
+            Real* const to = target.to + m * target.row + column;
             const Square<const Real> zeros = {kZeros<Real>, 0, 0};
             if (width == S::columns) {
-              const Square<Real> out = {to, target.columns, 0};
+              const Square<Real> out = {to, target.row, 0};
               multiply(&segment, 1, height, packed<Real>(panel, depths[t]), 1,
-                       set ? zeros : Square<const Real>{to, target.columns, 0}, out);
+                       set ? zeros : Square<const Real>{to, target.row, 0}, out);
               continue;
             }
             multiply(&segment, 1, height, packed<Real>(panel, depths[t]), 1, zeros,
@@ -88,8 +89,8 @@ void add_gradients(RowList<Real> left, Index first, Index last, const std::array
               for (Index j = 0; j < width; j += S::lanes) {
                 const Index count = std::min<Index>(S::lanes, width - j);
                 Vec<Real> sum = load(space.scratch + r * S::columns + j);
-                if (!set) sum += load_some(to + r * target.columns + j, count);
-                store_some(to + r * target.columns + j, sum, count);
+                if (!set) sum += load_some(to + r * target.row + j, count);
+                store_some(to + r * target.row + j, sum, count);
               }
             }
           }
@@ -166,44 +167,82 @@ void add_thin_gradients(RowList<Real> left, Index first, Index last, Real* bias,
       for (Index k = 0; k < width; ++k) to[k * stride] = fresh ? values[k] : to[k * stride] + values[k];
     };
     if (bias) put(kThin, bias + m, 1);
-    for (Index j = 0; j < columns; ++j) put(int(j), target.to + m * columns + j, columns);
+    for (Index j = 0; j < columns; ++j) put(int(j), target.to + m * target.row + j, target.row);
   }
 }
 
-// Gradients of the weights of all places, laid out one after the other in memory of a group's own.
+// Where groups gather the gradients of all weights: the first in the caller's memory, the others in memory of their
+// own, which is added to it at the end. Rows of that begin where vectors do. Where the caller's do not, and many steps
+// are added to them, the first group has memory of its own too: vectors that cross lines of the cache took a fifth of
+// such products.
 template <typename Real>
-std::vector<Weights<Real>> private_gradients(const Sizes& sizes, const Weights<Real>* wanted, Arena& arena) {
-  std::vector<Weights<Real>> own;
-  for (Index place = 0; place < sizes.places(); ++place) {
-    const Index gates = 4 * sizes.hidden, inputs = sizes.inputs_of(place / sizes.directions);
-    const Weights<Real>& w = wanted[place];
-    own.push_back({w.w_ih ? arena.take<Real>(gates * inputs) : nullptr,
-                   w.w_hh ? arena.take<Real>(gates * sizes.out()) : nullptr, w.b_ih ? arena.take<Real>(gates) : nullptr,
-                   nullptr, w.w_hr ? arena.take<Real>(sizes.projected * sizes.hidden) : nullptr});
-  }
-  return own;
-}
-
-// Adds what the other groups found to what the first one did, each thread a share of every matrix.
-template <typename Real>
-void add_up(const Sizes& sizes, const Weights<Real>* total, const std::vector<std::vector<Weights<Real>>>& groups,
-            Index thread, Index threads) {
-  for (Index place = 0; place < sizes.places(); ++place) {
-    const Index gates = 4 * sizes.hidden, inputs = sizes.inputs_of(place / sizes.directions);
-    const auto add = [&](Real* to, Real* Weights<Real>::* part, Index count) {
-      if (!to) return;
-      const Index first = count * thread / threads, last = count * (thread + 1) / threads;
-      for (const std::vector<Weights<Real>>& group : groups) {
-        const Real* const from = group[place].*part;
-        for (Index k = first; k < last; ++k) to[k] += from[k];
+class Gathering {
+ public:
+  void lay_out(const Sizes& sizes, const Weights<Real>* wanted, int groups, Arena& arena) {
+    constexpr Index kOften = 512;  // rows
+    bool crossing = false;
+    for (Index place = 0; place < sizes.places(); ++place) {
+      each_matrix(sizes, place, [&](auto part, Index, Index columns) {
+        crossing |= wanted[place].*part && columns > kThin && own_row(columns) != columns;
+      });
+    }
+    first_ = crossing && sizes.rows() >= kOften * groups ? 0 : 1;
+    wanted_ = wanted;
+    own_.clear();
+    for (int group = first_; group < groups; ++group) {
+      std::vector<Weights<Real>> all(sizes.places(), Weights<Real>{});
+      for (Index place = 0; place < sizes.places(); ++place) {
+        each_matrix(sizes, place, [&](auto part, Index rows, Index columns) {
+          if (wanted[place].*part) all[place].*part = arena.take<Real>(rows * own_row(columns));
+        });
       }
-    };
-    add(total[place].w_ih, &Weights<Real>::w_ih, gates * inputs);
-    add(total[place].w_hh, &Weights<Real>::w_hh, gates * sizes.out());
-    add(total[place].b_ih, &Weights<Real>::b_ih, gates);
-    add(total[place].w_hr, &Weights<Real>::w_hr, sizes.projected * sizes.hidden);
+      own_.push_back(all);
+    }
   }
-}
+
+  bool apart() const { return !own_.empty(); }
+  const Weights<Real>& of(int group, Index place) const {
+    return group < first_ ? wanted_[place] : own_[group - first_][place];
+  }
+  Target<Real> target(int group, RowList<Real> right, Index columns, Real* to) const {
+    return {right, columns, to, group < first_ ? columns : own_row(columns)};
+  }
+
+  // Each thread a share of the rows of every matrix.
+  void add_up(const Sizes& sizes, Index thread, Index threads) const {
+    for (Index place = 0; place < sizes.places(); ++place) {
+      each_matrix(sizes, place, [&](auto part, Index rows, Index columns) {
+        if (!(wanted_[place].*part)) return;
+        for (Index m = rows * thread / threads; m < rows * (thread + 1) / threads; ++m) {
+          Real* const to = wanted_[place].*part + m * columns;
+          bool fresh = first_ == 0;
+          for (const std::vector<Weights<Real>>& all : own_) {
+            const Real* const from = all[place].*part + m * own_row(columns);
+            for (Index k = 0; k < columns; ++k) to[k] = fresh ? from[k] : to[k] + from[k];
+            fresh = false;
+          }
+        }
+      });
+    }
+  }
+
+ private:
+  static Index own_row(Index columns) { return panels_of<Real>(columns, Set<Real>::lanes) * Set<Real>::lanes; }
+
+  // A bias is one row. Both have one gradient, which the kernels write where that of the first belongs.
+  template <typename Run>
+  static void each_matrix(const Sizes& sizes, Index place, Run run) {
+    const Index gates = 4 * sizes.hidden;
+    run(&Weights<Real>::w_ih, gates, sizes.inputs_of(place / sizes.directions));
+    run(&Weights<Real>::w_hh, gates, sizes.out());
+    run(&Weights<Real>::b_ih, 1, gates);
+    run(&Weights<Real>::w_hr, sizes.projected, sizes.hidden);
+  }
+
+  const Weights<Real>* wanted_ = nullptr;
+  std::vector<std::vector<Weights<Real>>> own_;
+  int first_ = 1;  // group that has memory of its own
+};
 
 }  // namespace FASTGAN_SET
 }  // namespace fastgan

@@ -29,9 +29,9 @@ class SecondJob {
     for (Index row = first; row < last || fresh; row += plan_.block, fresh = false) {
       run_block(lane, row, std::min(row + plan_.block, last), fresh);
     }
-    if (plan_.groups == 1) return;
-    everyone.wait();
-    add_up(sizes_, call_.s_weights, others_, lane.thread(), plan_.threads());
+    if (!gathered_.apart()) return;
+    if (plan_.threads() > 1) everyone.wait();
+    gathered_.add_up(sizes_, lane.thread(), plan_.threads());
   }
 
  private:
@@ -104,10 +104,7 @@ class SecondJob {
         group.dy[k] = sizes_.layers > 1 ? arena.take<Real>(all * width) : nullptr;
       }
     }
-    others_.clear();
-    for (int group = 1; group < plan_.groups; ++group) {
-      others_.push_back(private_gradients(sizes_, call_.s_weights, arena));
-    }
+    gathered_.lay_out(sizes_, call_.s_weights, plan_.groups, arena);
     members_.assign(plan_.threads(), {});
     for (Member& member : members_) {
       member.scratch = arena.take<Real>(2 * scratch_for<Real>(std::max(span_, Index(1)) * block));
@@ -457,7 +454,7 @@ class SecondJob {
 
   void weight_gradients(const Lane& lane, Member& member, const Group& group, Index place, const Walk& walk,
                         Index begin, Index end, Index origin, bool fresh) {
-    const Weights<Real>& to = lane.group ? others_[lane.group - 1][place] : call_.s_weights[place];
+    const Weights<Real>& to = gathered_.of(lane.group, place);
     if (!to.w_ih && !to.w_hh && !to.b_ih) return;
     const Index layer = place / sizes_.directions, hidden = sizes_.hidden, gates = 4 * hidden;
     const Real** const left = member.lists[0];
@@ -480,8 +477,8 @@ class SecondJob {
       }
       if (!moves) being = count;
     }
-    if (to.b_ih) add_thin_gradients({left, being}, low, high, to.b_ih, {{right, 0}, 0, nullptr}, fresh);
-    const Target<Real> from_input = {{right, count}, sizes_.inputs_of(layer), to.w_ih};
+    if (to.b_ih) add_thin_gradients({left, being}, low, high, to.b_ih, {{right, 0}, 0, nullptr, 0}, fresh);
+    const Target<Real> from_input = gathered_.target(lane.group, {right, count}, sizes_.inputs_of(layer), to.w_ih);
     if (to.w_ih && from_input.columns <= kThin) {
       add_thin_gradients({left, count}, low, high, static_cast<Real*>(nullptr), from_input, fresh);
     } else if (to.w_ih) {
@@ -503,8 +500,8 @@ class SecondJob {
         }
       }
     }
-    add_gradients<Real, 1>({left, count}, low, high, {Target<Real>{{right, count}, hidden, to.w_hh}}, fresh,
-                           member.space);
+    add_gradients<Real, 1>({left, count}, low, high, {gathered_.target(lane.group, {right, count}, hidden, to.w_hh)},
+                           fresh, member.space);
   }
 
   const Second<Real>& call_;
@@ -513,7 +510,7 @@ class SecondJob {
   std::vector<Index> bounds_;
   std::vector<Weight> panels_;
   std::vector<Group> groups_;
-  std::vector<std::vector<Weights<Real>>> others_;
+  Gathering<Real> gathered_;
   std::vector<Member> members_;
   Index span_ = 1;
 };
