@@ -31,8 +31,8 @@ FASTGAN_APART void direct_gates(const Pairing<Real>* pairs, Index count, Index h
     const auto row = [&](Index gate, Index c) {
       return pairs[p].weight + (gate * hidden + std::min(group * lanes + c, hidden - 1)) * left.depth;
     };
-    for (Index first = 0; first < left.depth; first += kPart) {
-      const Index last = std::min(first + kPart, left.depth);
+    for (Index first = 0, last; first < left.depth; first = last) {
+      last = first + left.part_at(first);
       Index k = first;
       for (; k + lanes <= last; k += lanes) {
         FASTGAN_UNROLL

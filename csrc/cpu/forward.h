@@ -67,6 +67,8 @@ class ForwardJob {
     return plan_.groups == 1 && sizes_.batch <= kSmall && sizes_.steps > 1 && side_by_side;
   }
   bool direct() const { return sizes_.steps == 1 && sizes_.batch <= kDirectRows && plan_.groups == 1; }
+  // A few cells cost little however their products are summed, and a net that small shows every rounding.
+  Index part() const { return sizes_.hidden < S::columns ? kShortPart : kPart; }
   bool inner_kept() const { return call_.trace.inner != nullptr; }
 
   void lay_out(Arena& arena) {
@@ -180,7 +182,7 @@ class ForwardJob {
       const Index at = walk.reverse ? end - 1 : begin;
       span_rows = sizes_.offsets[walk.step(walk.reverse ? begin : end - 1) + 1] - sizes_.offsets[walk.step(at)];
       const Matrix<const Real> x = in_at(group, walk, layer, at, begin);
-      const Segment<Real> segment = {x.at, x.row, 1, panels.inputs};
+      const Segment<Real> segment = {x.at, x.row, 1, panels.inputs, part()};
       for (Index p = first; p < last; ++p) {
         if (unpacked) pack(place, p);
         for (Index q = 2 * p; q < 2 * p + 2; ++q) {
@@ -219,8 +221,8 @@ class ForwardJob {
         const Index height = to - from;
         const auto finish_cells = [&](Index p, Sums<Real> sums) { cells(p, sums, height); };
         const Index with_states = h_prev ? 1 : 0;
-        const Pairing<Real> states = {{h_prev.from(from).at, h_prev.row, 1, out}, call_.weights[place].w_hh};
-        const Pairing<Real> inputs = {{x.from(from).at, x.row, 1, panels.inputs}, call_.weights[place].w_ih};
+        const Pairing<Real> states = {{h_prev.from(from).at, h_prev.row, 1, out, part()}, call_.weights[place].w_hh};
+        const Pairing<Real> inputs = {{x.from(from).at, x.row, 1, panels.inputs, part()}, call_.weights[place].w_ih};
         Pairing<Real> pairs[2] = {inputs, states};
         if (panels.thin()) {
           pairs[0] = states;

@@ -2,8 +2,9 @@
 // tile is what a few rows of the left-hand matrix make of it.
 //
 // A part of the depth is at most kPart long and summed by itself, then added to what was there: one long sum would
-// gather more rounding errors. Where parts begin depends on the depths alone. So every element is summed in the same
-// order whatever the number of rows, panels or threads, and a sequence gives the same bits alone and in any batch.
+// gather more rounding errors. Where parts begin depends on the sizes of a layer alone. So every element is summed in
+// the same order whatever the number of rows, panels or threads, and a sequence gives the same bits alone and in any
+// batch.
 #pragma once
 
 #include <algorithm>
@@ -15,13 +16,23 @@
 namespace fastgan {
 namespace FASTGAN_SET {
 
+constexpr Index kPart = 128;
+
 // A stretch of the left-hand matrix: element (r, k) is at[r * row + k * step]. One that is `joined` is short, and is
-// summed with the end of the segment before it.
+// summed with the end of the segment before it. Parts are as even as they can be.
 template <typename Real>
 struct Segment {
   const Real* at;
   Index row, step, depth;
+  Index part = kPart;  // at most
   bool joined = false;
+
+  FASTGAN_INLINE Index part_at(Index k) const {  // how long the part is that begins at k
+    const Index left = depth - k;
+    if (left <= part) return left;
+    const Index parts = (left + part - 1) / part;
+    return (left + parts - 1) / parts;
+  }
 };
 
 // Where the sums start or go: element (r, j) of panel p is at[r * row + p * panel + j].
@@ -47,9 +58,9 @@ Panels<Real> packed(const Real* at, Index depth) {
   return {at, depth * Set<Real>::columns, Set<Real>::columns};
 }
 
-constexpr Index kPart = 128;
-constexpr Index kSweep = 256;  // depth of a panel that all rows pass before the next: it stays in the closest cache
-constexpr int kMostParts = 8;  // of a sweep, for up to four segments
+constexpr Index kShortPart = 16;
+constexpr Index kSweep = 256;   // depth of a panel that all rows pass before the next: it stays in the closest cache
+constexpr int kMostParts = 24;  // of a sweep, for up to four segments and parts of kShortPart
 
 // A part, or what another is joined to, after which nothing is added up yet.
 template <typename Real>
@@ -78,7 +89,7 @@ class Sweeps {
     sweep.depth = 0;
     bool ended = true;
     while (at_ != end_ && !(ended && sweep.depth >= kSweep)) {
-      const Index depth = std::min(kPart, at_->depth - done_);
+      const Index depth = at_->part_at(done_);
       const bool last = done_ + depth == at_->depth;
       ended = !(last && at_ + 1 != end_ && at_[1].joined);
       sweep.parts[sweep.count++] = {at_->at + done_ * at_->step, at_->row, at_->step, depth, ended};
