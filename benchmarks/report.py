@@ -122,7 +122,9 @@ def lstm_table(rows: list[Row]) -> str:
         )
     reached = [judge for line in lines for judge in (line[7], line[10]) if judge]
     count = sum("not" not in str(judge) for judge in reached)
-    columns = "case|workload|threads|torch|fastgan|times faster|at the peak|aim|torch's share of peak|fastgan's|aim|beside it"
+    columns = (
+        "case|workload|threads|torch|fastgan|times faster|at the peak|aim|torch's share of peak|fastgan's|aim|beside it"
+    )
     return f"{count} of {len(reached)} aims reached.\n\n" + table(columns, lines)
 
 
