@@ -9,6 +9,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # the networks here are tiny: thr
 import numpy as np
 import pytest
 import soundfile
+import torch
+
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")  # read when kernels are defined, so before any test
 
 RATE = 22_050
 

@@ -388,7 +388,7 @@ def test_two_processes_do_not_share_a_run(say: Say, run: Path) -> None:
         (["--count", "0"], "--count is 0"),
         (["--count", "2", "--out", "a.wav"], "is one file and --count is 2; give a folder"),
         (["--device", "cuda:7"], "use --device cpu"),
-        (["--backend", "triton"], "cannot run here"),
+        (["--backend", "cuda"], "cannot run here"),
         (["--checkpoint", "worst"], "invalid choice"),
         (["--out", "/proc/nobody/x.wav"], "choose a path that you may use"),
     ],

@@ -199,8 +199,8 @@ def test_the_native_backend_refuses_an_empty_batch(monkeypatch):
 def test_backend_names():
     with pytest.raises(ValueError, match="backend='cudnn' is not known; the names are 'auto', 'cuda'"):
         FusedLSTM(1, 2, backend="cudnn")
-    with pytest.raises(RuntimeError, match="backend='triton' cannot run this: not part of this release; use auto"):
-        FusedLSTM(1, 2, backend="triton")(torch.zeros(2, 1, 1))
+    with pytest.raises(RuntimeError, match="backend='cuda' cannot run this: not part of this release; use auto"):
+        FusedLSTM(1, 2, backend="cuda")(torch.zeros(2, 1, 1))
 
 
 def test_repr():

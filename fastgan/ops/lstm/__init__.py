@@ -6,7 +6,7 @@ import os
 import torch
 from torch import Tensor
 
-from fastgan.ops.lstm import autograd, cpp_cpu, op, reference
+from fastgan.ops.lstm import autograd, cpp_cpu, op, reference, triton_gpu
 from fastgan.ops.lstm.stack import Layout, Sizes, Stack, alike, check, is_float, layout_from, layout_of
 from fastgan.ops.registry import (
     VARIABLE,
@@ -25,14 +25,15 @@ __all__ = ["BACKENDS", "Stack", "backends", "check_name", "lstm"]
 Kind = tuple[Sizes, int, tuple[int, ...], torch.dtype, str]  # sizes, directions, batch_sizes, dtype, device
 
 _NOT_YET = "not part of this release; use auto"
-BACKENDS = (absent("cuda", _NOT_YET), absent("triton", _NOT_YET), cpp_cpu.BACKEND, reference.BACKEND)  # fastest first
+# Fastest first: where Triton's interpreter takes the processor's tensors, the kernels made for it still come before.
+BACKENDS = (absent("cuda", _NOT_YET), cpp_cpu.BACKEND, triton_gpu.BACKEND, reference.BACKEND)
 
 
 def lstm(stack: Stack, *, backend: str = "auto") -> tuple[Tensor, Tensor, Tensor]:
     """Run a stack of layers over a batch of sequences.
 
     On the processor, float16 and bfloat16 are computed in float32 and rounded once, at the end; so is everything under
-    autocast, whose dtype the results then have.
+    autocast, whose dtype the results then have. On other devices autocast's dtype is what is computed in.
 
     `torch.compile`, `torch.export`, `torch.func.vmap` and modes that watch operations see one operator. Transforms of
     `torch.func` that differentiate, forward-mode differentiation and `torch.jit.trace` can only follow plain torch, so
@@ -52,7 +53,8 @@ def lstm(stack: Stack, *, backend: str = "auto") -> tuple[Tensor, Tensor, Tensor
     tensors, dtype = stack.tensors(), stack.x.dtype
     device = stack.x.device.type
     watched = surroundings(tensors, device) is not None
-    if not watched and device == "cpu" and is_float(dtype) and backend != "reference" and alike(tensors, dtype):
+    ready = is_float(dtype) if device == "cpu" else device == "cuda"
+    if ready and not watched and backend != "reference" and alike(tensors, dtype, stack.x.device):
         sizes = tuple([None if one is None else one.shape for one in tensors])
         kind = sizes, stack.directions, stack.batch_sizes, dtype, device
         layout, chosen = _known(kind, backend, os.environ.get(VARIABLE))
@@ -60,8 +62,8 @@ def lstm(stack: Stack, *, backend: str = "auto") -> tuple[Tensor, Tensor, Tensor
     stack = check(stack)
     if backend == "reference":
         return reference.run(stack)
-    if device == "cpu" and (not is_float(dtype) or (watched and autocast_on(device))):
-        return _widened(stack, backend)
+    if (watched and autocast_on(device)) or (device == "cpu" and not is_float(dtype)):
+        return _converted(stack, backend)
     plain = plain_only() if watched else None
     if watched and plain is None and device != "meta":
         return op.run(stack, backend)
@@ -72,14 +74,13 @@ def _run(chosen: Backend, stack: Stack) -> tuple[Tensor, Tensor, Tensor]:
     return reference.run(stack) if chosen is reference.BACKEND else autograd.run(chosen, stack)
 
 
-def _widened(stack: Stack, backend: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Shorter floating-point numbers, computed in float32."""
-    dtype = stack.x.dtype
-    if autocast_on("cpu") and dtype != torch.float64:
-        dtype = torch.get_autocast_dtype("cpu")
-    wide = torch.float64 if stack.x.dtype == torch.float64 else torch.float32
-    with torch.autocast("cpu", enabled=False):
-        converted = [None if tensor is None else tensor.to(wide) for tensor in stack.tensors()]
+def _converted(stack: Stack, backend: str) -> tuple[Tensor, Tensor, Tensor]:
+    """The call in another dtype: on the processor short numbers in float32, elsewhere those that autocast asks for."""
+    device, own = stack.x.device.type, stack.x.dtype
+    dtype = torch.get_autocast_dtype(device) if autocast_on(device) and own != torch.float64 else own
+    inside = dtype if device != "cpu" or own == torch.float64 else torch.float32
+    with torch.autocast(device, enabled=False):
+        converted = [None if tensor is None else tensor.to(inside) for tensor in stack.tensors()]
         output, h_n, c_n = lstm(stack.with_tensors(converted), backend=backend)
         return output.to(dtype), h_n.to(dtype), c_n.to(dtype)
 

@@ -21,7 +21,7 @@ needs_cpu = pytest.mark.skipif(REASONS["cpu"] is not None, reason=f"{REASONS['cp
 LIBRARY = native.library()
 SETS = [] if LIBRARY is None else LIBRARY.instruction_sets()
 # A few roundings of the largest value: below it an error says nothing about an implementation.
-FLOORS = {dtype: 4 * torch.finfo(dtype).eps for dtype in (torch.float32, torch.float64)}
+FLOORS = {dtype: 4 * torch.finfo(dtype).eps for dtype in (torch.float32, torch.float64, torch.bfloat16, torch.float16)}
 OUTPUTS = ("output", "h_n", "c_n")
 
 
@@ -55,13 +55,15 @@ class Case:
     def batch_sizes(self) -> tuple[int, ...]:
         return tuple(sum(length > t for length in self.lengths) for t in range(self.steps)) if self.lengths else ()
 
-    def stack(self, dtype: torch.dtype | None = None, *, grad: bool = False, seed: int = 0) -> Stack:
+    def stack(
+        self, dtype: torch.dtype | None = None, *, grad: bool = False, seed: int = 0, device: str = "cpu"
+    ) -> Stack:
         """A call as a trained net may make it; the numbers are exact in the case's own dtype, whatever `dtype` is."""
         generator = torch.Generator().manual_seed(seed)
 
         def draw(*shape: int, scale: float = 1.0) -> Tensor:
             exact = (torch.randn(*shape, generator=generator) * scale).to(self.dtype)
-            return exact.to(dtype or self.dtype).requires_grad_(grad)
+            return exact.to(device, dtype or self.dtype).requires_grad_(grad)
 
         hidden, out, places = self.hidden, self.projected or self.hidden, self.layers * self.directions
         rows = sum(self.batch_sizes) or self.steps * self.batch
@@ -76,7 +78,7 @@ class Case:
         masks = None
         if self.dropout and self.layers > 1:
             shape = (self.layers - 1, rows, out * self.directions)
-            masks = (torch.rand(shape, generator=generator) < 0.5).to(dtype or self.dtype) * 2
+            masks = (torch.rand(shape, generator=generator) < 0.5).to(device, dtype or self.dtype) * 2
         return Stack(x, h0, c0, masks, tuple(weights), self.directions, self.batch_sizes)
 
 
@@ -102,7 +104,7 @@ def with_leaves(stack: Stack, leaves: list[Tensor] | tuple[Tensor, ...]) -> Stac
 def seeds_for(outputs: tuple[Tensor, ...], seed: int = 1) -> list[Tensor]:
     """What outputs are weighed with to make a loss: the same for every dtype."""
     generator = torch.Generator().manual_seed(seed)
-    return [torch.randn(value.shape, generator=generator).to(value.dtype) for value in outputs]
+    return [torch.randn(value.shape, generator=generator).to(value.device, value.dtype) for value in outputs]
 
 
 def collect(outputs: tuple[Tensor, ...], leaves: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -110,7 +112,7 @@ def collect(outputs: tuple[Tensor, ...], leaves: dict[str, Tensor]) -> dict[str,
     gradients = torch.autograd.grad(outputs, list(leaves.values()), seeds_for(outputs))
     named = dict(zip(OUTPUTS, outputs, strict=True))
     named |= {f"d_{name}": gradient for name, gradient in zip(leaves, gradients, strict=True)}
-    return {name: value.detach() for name, value in named.items()}
+    return {name: value.detach().cpu() for name, value in named.items()}
 
 
 def over_draws(case: Case, run: Callable[[int], dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -119,9 +121,9 @@ def over_draws(case: Case, run: Callable[[int], dict[str, Tensor]]) -> dict[str,
     return {name: torch.stack([one[name] for one in runs]) for name in runs[0]}
 
 
-def run_ours(case: Case, backend: str, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
+def run_ours(case: Case, backend: str, dtype: torch.dtype | None = None, device: str = "cpu") -> dict[str, Tensor]:
     def run(seed: int) -> dict[str, Tensor]:
-        stack = case.stack(dtype, grad=True, seed=seed)
+        stack = case.stack(dtype, grad=True, seed=seed, device=device)
         return collect(lstm(stack, backend=backend), leaves_of(stack))
 
     return over_draws(case, run)
