@@ -1,0 +1,140 @@
+"""What the Triton kernels need of a multiprocessor, found by compiling them: no GPU takes part.
+
+    python -m benchmarks.resources [--brief]
+
+Every launch of the backend is made as it would be made on a GPU, compiled for each architecture and not run. A kernel that keeps
+numbers in local memory because registers do not suffice, or wants more shared memory than there is, fails the command.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import torch
+
+from fastgan.ops.lstm import triton_gpu
+from fastgan.ops.lstm.stack import Gradients, Stack
+
+SHARED = {
+    80: 163 * 1024,
+    90: 227 * 1024,
+}  # bytes that a block may have, CUDA C++ programming guide, table of compute capabilities
+PRODUCTS = {  # dtype, and whether TF32 is allowed
+    "bfloat16": (torch.bfloat16, True),
+    "float16": (torch.float16, True),
+    "float32 as TF32": (torch.float32, True),
+    "float32 as 3 TF32": (torch.float32, False),
+}
+COLUMNS = "architecture|products|units|batch|tile|kernel|registers|local bytes|shared bytes|verdict"
+
+
+def main() -> int:
+    """Print the table; 1 when a kernel does not fit."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--brief", action="store_true", help="one architecture, dtype and size: half a minute")
+    brief = parser.parse_args().brief
+    if triton_gpu.interpreted():
+        sys.exit("TRITON_INTERPRET=1 is set: there is nothing to compile then; unset it")
+    print(f"| {' | '.join(COLUMNS.split('|'))} |\n|{'---|' * len(COLUMNS.split('|'))}")
+    bad = 0
+    names = ("bfloat16",) if brief else PRODUCTS
+    for architecture, name, hidden, batch in product(
+        (90,) if brief else SHARED, names, (128,) if brief else (128, 255, 512), (32, 8192)
+    ):
+        dtype, torch.backends.cudnn.allow_tf32 = PRODUCTS[name]
+        tile = triton_gpu.tile_of(batch, dtype)
+        for kernel in launches(architecture, call(hidden, batch, dtype)):
+            registers, local = usage(kernel)
+            shared = kernel.metadata.shared
+            fits = local == 0 and shared <= SHARED[architecture]
+            bad += not fits
+            cells = [
+                f"sm_{architecture}",
+                name,
+                hidden,
+                batch,
+                f"{tile.block} x {tile.units} x {tile.chunk}, {tile.warps} warps",
+            ]
+            cells += [kernel.name, registers, local, shared, "fits" if fits else "does not fit"]
+            print(f"| {' | '.join(map(str, cells))} |", flush=True)
+    return int(bad > 0)
+
+
+def call(hidden: int, batch: int, dtype: torch.dtype) -> Stack:
+    """Two layers over one value a step, as the paper has them."""
+    sizes = [(4 * hidden, 1), (4 * hidden, hidden), (4 * hidden,), (4 * hidden,)]
+    upper = [(4 * hidden, hidden), *sizes[1:]]
+    weights = [torch.empty(size, dtype=dtype) for size in (*sizes, *upper)]
+    return Stack(torch.empty(2, batch, 1, dtype=dtype), None, None, None, (*weights[:4], None, *weights[4:], None), 1)
+
+
+def launches(architecture: int, stack: Stack) -> list[Any]:
+    """The kernels of a forward pass, a backward pass and a second order, compiled."""
+    compiled: dict[str, Any] = {}
+    with pretended(architecture, compiled):
+        trace = triton_gpu.forward(stack)
+        wanted = [tensor is not None for tensor in stack.tensors()]
+        triton_gpu.backward(stack, trace, trace.output, None, None, wanted)
+        u = Gradients(stack.x, None, None, (None,) * len(stack.weights))
+        triton_gpu.second(stack, trace, trace.output, None, None, u, wanted)
+    return list(compiled.values())
+
+
+@contextmanager
+def pretended(architecture: int, compiled: dict[str, Any]) -> Iterator[None]:
+    """Launches compile for an architecture and do nothing else."""
+    from triton.backends.compiler import GPUTarget
+    from triton.runtime import driver
+
+    target = GPUTarget("cuda", architecture, 32)
+    pretender = SimpleNamespace(
+        get_current_device=lambda: architecture, get_current_stream=lambda _: 0, get_current_target=lambda: target
+    )
+
+    def kernels(module: str, real: Any = triton_gpu.kernels) -> Any:
+        found = real(module)
+
+        class Compiler:
+            def __getattr__(self, name: str) -> Any:
+                def launch(grid: tuple[int, ...]) -> Any:
+                    def run(*arguments: Any, **options: Any) -> None:
+                        compiled[name] = getattr(found, name).warmup(*arguments, grid=grid, **options)
+
+                    return run
+
+                return mock.MagicMock(__getitem__=lambda _, grid: launch(grid))
+
+        return Compiler()
+
+    driver.set_active(pretender)  # for the rest of the process: where there is no GPU there is none to go back to
+    with mock.patch.object(triton_gpu, "kernels", kernels):
+        yield
+
+
+def usage(kernel: Any) -> tuple[int, int]:
+    """Registers of a thread, and bytes of local memory, by Nvidia's own tool, which comes with Triton."""
+    import triton
+
+    tool = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "kernel.cubin"
+        path.write_bytes(kernel.asm["cubin"])
+        text = subprocess.run([tool, "--dump-resource-usage", path], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"REG:(\d+) STACK:(\d+)", text)
+    assert found is not None, f"{tool} printed no resources:\n{text}"
+    return int(found[1]), int(found[2])
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TRITON_DEFAULT_FP_FUSION", "1")
+    sys.exit(main())
