@@ -9,7 +9,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constra
 SOURCES = pyproject.toml setup.py constraints.txt $(wildcard csrc/*.* csrc/*/*.*)
 DEMO = --clips 20 --seconds 10 --fit-epochs 2 --epochs 3 --steps-per-epoch 400
 
-.PHONY: demo test kernels bench lint format clean
+.PHONY: demo test kernels bench gpu lint format clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m fastgan.train $(DEMO) $(ARGS)
@@ -25,6 +25,10 @@ kernels:
 # from which `python -m benchmarks.report` makes benchmarks/RESULTS.md.
 bench: $(VENV)/.developed
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-disable-gc $(ARGS)
+
+# Where there is an Nvidia GPU: parity on the device, then times.
+gpu: $(VENV)/.developed
+	PYTHON=$(BIN)/python bash benchmarks/gpu.sh $(ARGS)
 
 lint: $(VENV)/.developed
 	$(BIN)/ruff check .

@@ -14,6 +14,7 @@ Row = dict[str, Any]
 
 HOME = Path(__file__).parent
 LSTM_CPU = HOME / "results" / "lstm-cpu.jsonl"
+LSTM_GPU = HOME / "results" / "lstm-gpu.jsonl"
 _GENERATED = ("results", "RESULTS.md")  # a run may write these without its tree counting as changed
 
 
@@ -43,7 +44,12 @@ def read(paths: Iterable[Path]) -> list[Row]:
 
 def stamp(row: Row) -> Row:
     """A row with date, machine, versions and commit."""
-    return {"date": datetime.now(UTC).isoformat(timespec="seconds"), **row, **facts()}
+    return {"date": now(), **row, **facts()}
+
+
+def now() -> str:
+    """The time of a row."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @cache
@@ -64,7 +70,7 @@ def facts() -> Row:
             "instructions": str(library.instruction_set()),
         },
         "versions": {"fastgan": VERSION, "torch": torch.__version__, "python": platform.python_version()},
-        **_commit(),
+        **commit(),
     }
 
 
@@ -81,7 +87,7 @@ def _family() -> str:
     return f" (family {numbers['cpu family']}, model {numbers['model']})"
 
 
-def _commit() -> Row:
+def commit() -> Row:
     """The commit and whether the tree was as in it; both None without git."""
 
     def git(*arguments: str) -> str:
