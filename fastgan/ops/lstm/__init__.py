@@ -51,10 +51,10 @@ def lstm(stack: Stack, *, backend: str = "auto") -> tuple[Tensor, Tensor, Tensor
         RuntimeError: the named backend cannot run this; says why.
     """
     tensors, dtype = stack.tensors(), stack.x.dtype
-    device = stack.x.device.type
+    device = "cpu" if stack.x.is_cpu else stack.x.device.type  # the first is found in a tenth of the time
     watched = surroundings(tensors, device) is not None
     ready = is_float(dtype) if device == "cpu" else device == "cuda"
-    if ready and not watched and backend != "reference" and alike(tensors, dtype, stack.x.device):
+    if ready and not watched and backend != "reference" and alike(tensors, dtype):
         sizes = tuple([None if one is None else one.shape for one in tensors])
         kind = sizes, stack.directions, stack.batch_sizes, dtype, device
         layout, chosen = _known(kind, backend, os.environ.get(VARIABLE))

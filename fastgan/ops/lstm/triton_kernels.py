@@ -6,8 +6,13 @@ a time. What one step hands to the next goes through memory that is near, since 
 them; a barrier of the program's own threads lies in between. Sums and cells are float32 whatever the tensors are.
 """
 
+import os
+
 import triton
 import triton.language as tl
+
+# Triton's interpreter cannot multiply bfloat16; float32 holds the same numbers and their products.
+_WIDENED = tl.constexpr(os.environ.get("TRITON_INTERPRET") == "1")
 
 
 @triton.jit
@@ -73,6 +78,15 @@ def store_four(at, i, f, g, o, mask, H: tl.constexpr):
 
 
 @triton.jit
+def _factor(at, mask):
+    """One side of a product, as the tensor has it; zeros where the mask has none."""
+    value = tl.load(at, mask=mask, other=0.0)
+    if _WIDENED:
+        value = value.to(tl.float32)
+    return value
+
+
+@triton.jit
 def _bias(b_ih, b_hh, units, real):
     """[1, UNITS] in float32, the sum of those that are there."""
     value = tl.zeros_like(units).to(tl.float32)
@@ -92,13 +106,13 @@ def add_gates(
     for start in range(0, K, CHUNK):
         part = start + tl.arange(0, CHUNK)
         within = part < K
-        rows = tl.load(left[:, None] + part[None, :], mask=live[:, None] & within[None, :], other=0.0)
+        rows = _factor(left[:, None] + part[None, :], live[:, None] & within[None, :])
         chunk = column + part[:, None]
         there = within[:, None] & real[None, :]
-        i = tl.dot(rows, tl.load(chunk, mask=there, other=0.0), i, PRECISION)
-        f = tl.dot(rows, tl.load(chunk + H * K, mask=there, other=0.0), f, PRECISION)
-        g = tl.dot(rows, tl.load(chunk + 2 * H * K, mask=there, other=0.0), g, PRECISION)
-        o = tl.dot(rows, tl.load(chunk + 3 * H * K, mask=there, other=0.0), o, PRECISION)
+        i = tl.dot(rows, _factor(chunk, there), i, PRECISION)
+        f = tl.dot(rows, _factor(chunk + H * K, there), f, PRECISION)
+        g = tl.dot(rows, _factor(chunk + 2 * H * K, there), g, PRECISION)
+        o = tl.dot(rows, _factor(chunk + 3 * H * K, there), o, PRECISION)
     return i, f, g, o
 
 
@@ -121,9 +135,9 @@ def add_back(total, left, live, weight, columns, K, H: tl.constexpr, CHUNK: tl.c
     for start in range(0, 4 * H, CHUNK):
         part = start + tl.arange(0, CHUNK)
         within = part < 4 * H
-        rows = tl.load(left[:, None] + part[None, :], mask=live[:, None] & within[None, :], other=0.0)
+        rows = _factor(left[:, None] + part[None, :], live[:, None] & within[None, :])
         there = within[:, None] & (columns < K)[None, :]
-        chunk = tl.load(weight + part.to(tl.int64)[:, None] * K + columns[None, :], mask=there, other=0.0)
+        chunk = _factor(weight + part.to(tl.int64)[:, None] * K + columns[None, :], there)
         total = tl.dot(rows, chunk, total, PRECISION)
     return total
 
@@ -209,7 +223,7 @@ def _forward_place(
             place = row[:, None] * OUT + units[None, :]
             tl.store(out + place, h, mask=kept)
             if mask is not None:
-                tl.store(dropped + place, h * tl.load(mask + place, mask=kept, other=0.0), mask=kept)
+                tl.store(dropped + place, (h.to(tl.float32) * load(mask + place, kept)).to(dtype), mask=kept)
             if cells is not None:
                 tl.store(cells + row[:, None] * H + units[None, :], c.to(dtype), mask=kept)
                 store_four(gates + row[:, None] * (4 * H) + units[None, :], i, f, g, o, kept, H)
