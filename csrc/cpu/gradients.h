@@ -74,7 +74,8 @@ void add_gradients(RowList<Real> left, Index first, Index last, const std::array
           const Real* tile_at = space.left;
           for (Index m = m0; m < m1; m += kRows, tile_at += size) {
             const Index height = std::min<Index>(kRows, m1 - m);
-            const Segment<Real> segment = {tile_at, 1, kRows, depths[t]};
+            // Half as long parts as elsewhere: sums over sequences may be small beside what they are made of.
+            const Segment<Real> segment = {tile_at, 1, kRows, depths[t], kPart / 2};
             Real* const to = target.to + m * target.row + column;
             const Square<const Real> zeros = {kZeros<Real>, 0, 0};
             if (width == S::columns) {
