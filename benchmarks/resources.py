@@ -3,10 +3,13 @@
     python -m benchmarks.resources [--brief]
 
 Every launch of the backend is made as it would be made on a GPU, compiled for each architecture and not run. A kernel that keeps
-numbers in local memory because registers do not suffice, or wants more shared memory than there is, fails the command.
+numbers in local memory because registers do not suffice, or wants more shared memory than there is, fails the command. A plain
+call has one input and nothing that can be left out; one with everything has 33, both directions, states, masks and sequences of
+two lengths. The second order (move, back) takes half as many units at a time.
 """
 
 import argparse
+import functools
 import os
 import re
 import subprocess
@@ -21,6 +24,7 @@ from typing import Any
 from unittest import mock
 
 import torch
+from torch import Tensor
 
 from fastgan.ops.lstm import triton_gpu
 from fastgan.ops.lstm.stack import Gradients, Stack
@@ -35,7 +39,7 @@ PRODUCTS = {  # dtype, and whether TF32 is allowed
     "float32 as TF32": (torch.float32, True),
     "float32 as 3 TF32": (torch.float32, False),
 }
-COLUMNS = "architecture|products|units|batch|tile|kernel|registers|local bytes|shared bytes|verdict"
+COLUMNS = "architecture|products|units|batch|call|tile|kernel|registers|local bytes|shared bytes|verdict"
 
 
 def main() -> int:
@@ -47,35 +51,35 @@ def main() -> int:
         sys.exit("TRITON_INTERPRET=1 is set: there is nothing to compile then; unset it")
     print(f"| {' | '.join(COLUMNS.split('|'))} |\n|{'---|' * len(COLUMNS.split('|'))}")
     bad = 0
-    names = ("bfloat16",) if brief else PRODUCTS
-    for architecture, name, hidden, batch in product(
-        (90,) if brief else SHARED, names, (128,) if brief else (128, 255, 512), (32, 8192)
-    ):
+    architectures, names, units = ((90,), ("bfloat16",), (128,)) if brief else (SHARED, PRODUCTS, (128, 255, 512))
+    for architecture, name, hidden, batch, plain in product(architectures, names, units, (32, 8192), (True, False)):
         dtype, torch.backends.cudnn.allow_tf32 = PRODUCTS[name]
         tile = triton_gpu.tile_of(batch, dtype)
-        for kernel in launches(architecture, call(hidden, batch, dtype)):
+        for kernel in launches(architecture, call(hidden, batch, dtype, plain)):
             registers, local = usage(kernel)
             shared = kernel.metadata.shared
             fits = local == 0 and shared <= SHARED[architecture]
             bad += not fits
-            cells = [
-                f"sm_{architecture}",
-                name,
-                hidden,
-                batch,
-                f"{tile.block} x {tile.units} x {tile.chunk}, {tile.warps} warps",
-            ]
+            size = f"{tile.block} x {tile.units} x {tile.chunk}, {tile.warps} warps"
+            cells = [f"sm_{architecture}", name, hidden, batch, "plain" if plain else "everything", size]
             cells += [kernel.name, registers, local, shared, "fits" if fits else "does not fit"]
             print(f"| {' | '.join(map(str, cells))} |", flush=True)
     return int(bad > 0)
 
 
-def call(hidden: int, batch: int, dtype: torch.dtype) -> Stack:
-    """Two layers over one value a step, as the paper has them."""
-    sizes = [(4 * hidden, 1), (4 * hidden, hidden), (4 * hidden,), (4 * hidden,)]
-    upper = [(4 * hidden, hidden), *sizes[1:]]
-    weights = [torch.empty(size, dtype=dtype) for size in (*sizes, *upper)]
-    return Stack(torch.empty(2, batch, 1, dtype=dtype), None, None, None, (*weights[:4], None, *weights[4:], None), 1)
+def call(hidden: int, batch: int, dtype: torch.dtype, plain: bool) -> Stack:
+    """Two layers: over one value a step, as the paper has them, or with all that a call can have."""
+    inputs, ways = (1, 1) if plain else (33, 2)
+    new = functools.partial(torch.empty, dtype=dtype)
+    weights: list[Tensor | None] = []
+    for place in range(2 * ways):
+        entering = inputs if place < ways else hidden * ways
+        weights += [new(4 * hidden, entering), new(4 * hidden, hidden), new(4 * hidden), new(4 * hidden), None]
+    if plain:
+        return Stack(new(2, batch, inputs), None, None, None, tuple(weights), ways)
+    sizes = batch, batch // 2
+    states, masks = new(2 * ways, batch, hidden), new(1, sum(sizes), hidden * ways)
+    return Stack(new(sum(sizes), inputs), states, states, masks, tuple(weights), ways, sizes)
 
 
 def launches(architecture: int, stack: Stack) -> list[Any]:
@@ -84,9 +88,10 @@ def launches(architecture: int, stack: Stack) -> list[Any]:
     with pretended(architecture, compiled):
         trace = triton_gpu.forward(stack)
         wanted = [tensor is not None for tensor in stack.tensors()]
-        triton_gpu.backward(stack, trace, trace.output, None, None, wanted)
-        u = Gradients(stack.x, None, None, (None,) * len(stack.weights))
-        triton_gpu.second(stack, trace, trace.output, None, None, u, wanted)
+        outputs = trace.output, *((None, None) if stack.h0 is None else (trace.h_n, trace.c_n))
+        triton_gpu.backward(stack, trace, *outputs, wanted)
+        u = Gradients(stack.x, stack.h0, stack.c0, (None,) * len(stack.weights))
+        triton_gpu.second(stack, trace, *outputs, u, wanted)
     return list(compiled.values())
 
 

@@ -210,11 +210,11 @@ def _back(
 
 
 def _launch(kernel: Any, place: Place, *tensors: Tensor) -> None:
-    """A pass over the steps of one place, on dense tensors. Half as many units at a time: there is twice as much to hold."""
+    """A pass over the steps of one place, on dense tensors. There is twice as much to hold as in the first order."""
     sizes = tuple(place.sizes)
     batch, hidden = sizes[0], place.c.shape[1]
     tile = tile_of(batch, place.c.dtype)
-    tile = tile._replace(units=tile.units // 2)
+    tile = tile._replace(units=tile.units // 2, warps=8)
     offsets = None if sizes[-1] == batch else _offsets(sizes, place.c.device)
     grid = _grid(batch, tile, 1)
     _run(kernel, grid, *tensors, offsets, len(sizes), batch, H=hidden, REVERSE=place.reverse, **tile.options())
