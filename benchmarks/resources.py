@@ -52,7 +52,8 @@ def main() -> int:
     print(f"| {' | '.join(COLUMNS.split('|'))} |\n|{'---|' * len(COLUMNS.split('|'))}")
     bad = 0
     architectures, names, units = ((90,), ("bfloat16",), (128,)) if brief else (SHARED, PRODUCTS, (128, 255, 512))
-    for architecture, name, hidden, batch, plain in product(architectures, names, units, (32, 8192), (True, False)):
+    batches = (32,) if brief else (32, 8192)
+    for architecture, name, hidden, batch, plain in product(architectures, names, units, batches, (True, False)):
         dtype, torch.backends.cudnn.allow_tf32 = PRODUCTS[name]
         tile = triton_gpu.tile_of(batch, dtype)
         for kernel in launches(architecture, call(hidden, batch, dtype, plain)):
