@@ -10,6 +10,7 @@ two lengths. The second order (move, back) takes half as many units at a time.
 
 import argparse
 import functools
+import importlib.util
 import os
 import re
 import subprocess
@@ -47,6 +48,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--brief", action="store_true", help="one architecture, dtype and size: half a minute")
     brief = parser.parse_args().brief
+    if importlib.util.find_spec("triton") is None:
+        print("Triton is not installed: nothing is compiled")
+        return 0
     if triton_gpu.interpreted():
         sys.exit("TRITON_INTERPRET=1 is set: there is nothing to compile then; unset it")
     print(f"| {' | '.join(COLUMNS.split('|'))} |\n|{'---|' * len(COLUMNS.split('|'))}")

@@ -56,6 +56,27 @@ def rows_of_step(offsets, k, T, B, REVERSE: tl.constexpr):
 
 
 @triton.jit
+def around(offsets, k, T, B, sequences, REVERSE: tl.constexpr):
+    """Where a block's sequences are at the k-th step that is computed.
+
+    Returns:
+        Their rows; who has this step; of those who had the one before, and who begins here; who has the one after, and who ends
+        here; the rows one step before, and one after.
+    """
+    first, count = rows_of_step(offsets, k, T, B, REVERSE)
+    first_before, count_before = rows_of_step(offsets, k - 1, T, B, REVERSE)
+    first_after, count_after = rows_of_step(offsets, k + 1, T, B, REVERSE)
+    going = tl.minimum(count, count_before)
+    lasting = tl.minimum(count, count_after)
+    live = sequences < count
+    begins = live & (sequences >= going)
+    ends = live & (sequences >= lasting)
+    before = first_before + sequences
+    after = first_after + sequences
+    return first + sequences, live, sequences < going, begins, sequences < lasting, ends, before, after
+
+
+@triton.jit
 def load(at, mask):
     """In float32; zeros where the mask has none."""
     return tl.load(at, mask=mask, other=0.0).to(tl.float32)
@@ -176,15 +197,7 @@ def _forward_place(
     dtype = w_hh.dtype.element_ty
     sequences = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     for k in range(T):
-        first, count = rows_of_step(offsets, k, T, B, REVERSE)
-        first_before, count_before = rows_of_step(offsets, k - 1, T, B, REVERSE)
-        _, count_after = rows_of_step(offsets, k + 1, T, B, REVERSE)
-        live = sequences < count
-        going = tl.minimum(count, count_before)
-        older = sequences < going
-        begins = live & (sequences >= going)
-        ends = live & (sequences >= tl.minimum(count, count_after))
-        row = first + sequences
+        row, live, older, begins, _, ends, row_before, _ = around(offsets, k, T, B, sequences, REVERSE)
         state_row = sequences.to(tl.int64) * H
         for start in range(0, H, UNITS):
             units = start + tl.arange(0, UNITS)
@@ -200,7 +213,7 @@ def _forward_place(
                 i, f, g, o = _add_thin(i, f, g, o, left, live, w_ih, units, real, K, H)
             else:
                 i, f, g, o = add_gates(i, f, g, o, left, live, w_ih, units, real, K, H, CHUNK, PRECISION)
-            before = out + (first_before + sequences) * OUT
+            before = out + row_before * OUT
             if h0 is None:
                 if k > 0:  # zeros have no product
                     i, f, g, o = add_gates(i, f, g, o, before, older, w_hh, units, real, H, H, CHUNK, PRECISION)
@@ -347,34 +360,25 @@ def _backward_place(
     state_row = sequences.to(tl.int64) * H
     for step in range(T):
         k = T - 1 - step
-        first, count = rows_of_step(offsets, k, T, B, REVERSE)
-        first_before, count_before = rows_of_step(offsets, k - 1, T, B, REVERSE)
-        first_after, count_after = rows_of_step(offsets, k + 1, T, B, REVERSE)
-        live = sequences < count
-        going = tl.minimum(count, count_before)
-        older = sequences < going
-        begins = live & (sequences >= going)
-        lasting = tl.minimum(count, count_after)
-        goes_on = sequences < lasting
-        row = first + sequences
-        after = d_gates + (first_after + sequences) * (4 * H)
+        row, live, older, begins, goes_on, ends, row_before, row_after = around(offsets, k, T, B, sequences, REVERSE)
+        after = d_gates + row_after * (4 * H)
         for start in range(0, H, UNITS):
             units = start + tl.arange(0, UNITS)
             real = (units < H)[None, :]
             kept = live[:, None] & real
             at = state_row[:, None] + units[None, :]
-            ends = (live & (sequences >= lasting))[:, None] & real
+            ending = ends[:, None] & real
             down = tl.zeros([BLOCK, UNITS], tl.float32)
             if step > 0:
                 down = add_back(down, after, goes_on, w_hh, units, H, H, CHUNK, PRECISION)
             if d_h_n is not None:
-                down += load(d_h_n + at, ends)
+                down += load(d_h_n + at, ending)
             if above is not None:
                 down += load(above + row[:, None] * OUT + units[None, :], kept)
             d_state = load(state + at, goes_on[:, None] & real)
             if d_c_n is not None:
-                d_state += load(d_c_n + at, ends)
-            c_before = load(cells + (first_before + sequences)[:, None] * H + units[None, :], older[:, None] & real)
+                d_state += load(d_c_n + at, ending)
+            c_before = load(cells + row_before[:, None] * H + units[None, :], older[:, None] & real)
             if c0 is not None:
                 c_before += load(c0 + at, begins[:, None] & real)
             four = row[:, None] * (4 * H) + units[None, :]

@@ -8,7 +8,7 @@ hands on between steps.
 import triton
 import triton.language as tl
 
-from fastgan.ops.lstm.triton_kernels import add_back, add_gates, load, load_four, rows_of_step, store_four, tanh
+from fastgan.ops.lstm.triton_kernels import add_back, add_gates, around, load, load_four, store_four, tanh
 
 
 @triton.jit(do_not_specialize=["T", "B"])
@@ -41,16 +41,8 @@ def move(
     sequences = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     state_row = sequences.to(tl.int64) * H
     for k in range(T):
-        first, count = rows_of_step(offsets, k, T, B, REVERSE)
-        first_before, count_before = rows_of_step(offsets, k - 1, T, B, REVERSE)
-        _, count_after = rows_of_step(offsets, k + 1, T, B, REVERSE)
-        live = sequences < count
-        going = tl.minimum(count, count_before)
-        older = sequences < going
-        begins = live & (sequences >= going)
-        ends = live & (sequences >= tl.minimum(count, count_after))
-        row = first + sequences
-        before = tl.where(older, h_moves + (first_before + sequences) * H, m_h0 + state_row)
+        row, live, older, begins, _, ends, row_before, _ = around(offsets, k, T, B, sequences, REVERSE)
+        before = tl.where(older, h_moves + row_before * H, m_h0 + state_row)
         for start in range(0, H, UNITS):
             units = start + tl.arange(0, UNITS)
             real = units < H
@@ -111,24 +103,17 @@ def back(
     state_row = sequences.to(tl.int64) * H
     for step in range(T):
         k = T - 1 - step
-        first, count = rows_of_step(offsets, k, T, B, REVERSE)
-        _, count_before = rows_of_step(offsets, k - 1, T, B, REVERSE)
-        first_after, count_after = rows_of_step(offsets, k + 1, T, B, REVERSE)
-        live = sequences < count
-        begins = live & (sequences >= tl.minimum(count, count_before))
-        lasting = tl.minimum(count, count_after)
-        goes_on = sequences < lasting
-        row = first + sequences
-        after = (first_after + sequences) * (4 * H)
+        row, live, _, begins, goes_on, ends, _, row_after = around(offsets, k, T, B, sequences, REVERSE)
+        after = row_after * (4 * H)
         for start in range(0, H, UNITS):
             units = start + tl.arange(0, UNITS)
             real = (units < H)[None, :]
             kept = live[:, None] & real
-            ends = (live & (sequences >= lasting))[:, None] & real
+            ending = ends[:, None] & real
             one = row[:, None] * H + units[None, :]
             four = row[:, None] * (4 * H) + units[None, :]
             at = state_row[:, None] + units[None, :]
-            d_m = load(d_above + one, kept) + load(d_h_n + at, ends)
+            d_m = load(d_above + one, kept) + load(d_h_n + at, ending)
             e_m = load(e_above + one, kept)
             if step > 0:
                 d_m = add_back(d_m, d_sums + after, goes_on, w_hh, units, H, H, CHUNK, PRECISION)
@@ -143,7 +128,7 @@ def back(
             tanh_c = tanh(load(cells + one, kept))
             slope = 1 - tanh_c * tanh_c
             m_c = load(c_moves + one, kept)
-            d_c = load(d_state + at, goes_on[:, None] & real) + load(d_c_n + at, ends) + d_m * o * slope
+            d_c = load(d_state + at, goes_on[:, None] & real) + load(d_c_n + at, ending) + d_m * o * slope
             e_c = load(e_state + at, goes_on[:, None] & real)
             e_c += (d_m * (slope_o * s_o) + e_m * o - 2 * d_m * o * tanh_c * m_c) * slope
             c_before = load(cells_before + one, kept)
