@@ -6,7 +6,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
-SOURCES = pyproject.toml setup.py constraints.txt $(wildcard csrc/*.* csrc/*/*.*)
+CODE = $(wildcard csrc/*.h csrc/*.cpp csrc/*/*.h csrc/*/*.cpp csrc/*/*.cu)
+SOURCES = pyproject.toml setup.py constraints.txt csrc/cuda/options.txt $(CODE)
 DEMO = --clips 20 --seconds 10 --fit-epochs 2 --epochs 3 --steps-per-epoch 400
 
 .PHONY: demo test kernels bench gpu lint format clean
@@ -35,12 +36,12 @@ lint: $(VENV)/.developed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/clang-format --dry-run --Werror $(wildcard csrc/*.* csrc/*/*.*)
+	$(BIN)/clang-format --dry-run --Werror $(CODE)
 
 format: $(VENV)/.developed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/clang-format -i $(wildcard csrc/*.* csrc/*/*.*)
+	$(BIN)/clang-format -i $(CODE)
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "fastgan needs Python 3.11 or newer; install it, or name it: make PYTHON=/path/to/python3"; exit 2; }

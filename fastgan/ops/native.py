@@ -1,4 +1,4 @@
-"""The compiled library `fastgan._native`, loaded once. That it is absent is normal; that it will not load is a fault."""
+"""The compiled libraries, each loaded once. That one is absent is normal; that it will not load is a fault."""
 
 import ctypes
 import functools
@@ -12,7 +12,7 @@ from types import ModuleType
 import torch
 
 CONTRACT = 3  # of csrc/lstm.h, as the Python side knows it
-NAME = "fastgan._native"
+CUDA_CONTRACT = 1  # of csrc/cuda/lstm.h
 _OPENMP = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
 ABSENT = (
     "the native library is not built (no C++ compiler was there, or FASTGAN_NATIVE=off); "
@@ -22,29 +22,45 @@ ABSENT = (
 
 @functools.cache
 def library() -> ModuleType | None:
-    """The library, or None when it was not built.
+    """The kernels for the processor, or None when they were not built.
 
     Raises:
-        RuntimeError: a file of it is there and does not load, or speaks another contract.
+        RuntimeError: a file of them is there and does not load, or speaks another contract.
     """
-    if importlib.util.find_spec(NAME) is None:
-        strangers = built_for_others(Path(__file__).parents[1])
+    module = _load("_native", CONTRACT)
+    runtime = None if module is None else openmp()
+    if module is not None and runtime is not None:
+        module.use_openmp(*(ctypes.cast(getattr(runtime, name), ctypes.c_void_p).value for name in _OPENMP))
+    return module
+
+
+@functools.cache
+def cuda_library() -> ModuleType | None:
+    """The kernels for Nvidia GPUs, or None when they were not built.
+
+    Raises:
+        RuntimeError: as `library`.
+    """
+    return _load("_cuda", CUDA_CONTRACT)
+
+
+def _load(name: str, contract: int) -> ModuleType | None:
+    full = f"fastgan.{name}"
+    if importlib.util.find_spec(full) is None:
+        strangers = built_for_others(Path(__file__).parents[1], name)
         if strangers:
             raise RuntimeError(
-                f"{NAME} is built for another Python: found {', '.join(strangers)}, this one loads "
-                f"_native{sysconfig.get_config_var('EXT_SUFFIX')}; {_rebuild()}"
+                f"{full} is built for another Python: found {', '.join(strangers)}, this one loads "
+                f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}; {_rebuild()}"
             )
         return None
     try:
-        module = importlib.import_module(NAME)
+        module = importlib.import_module(full)
     except ImportError as error:
-        raise RuntimeError(f"{NAME} is there and does not load: {error}; {_rebuild()}") from error
+        raise RuntimeError(f"{full} is there and does not load: {error}; {_rebuild()}") from error
     found = getattr(module, "CONTRACT", None)
-    if found != CONTRACT:
-        raise RuntimeError(f"{NAME} was built for contract {found}, this version needs {CONTRACT}; {_rebuild()}")
-    runtime = openmp()
-    if runtime is not None:
-        module.use_openmp(*(ctypes.cast(getattr(runtime, name), ctypes.c_void_p).value for name in _OPENMP))
+    if found != contract:
+        raise RuntimeError(f"{full} was built for contract {found}, this version needs {contract}; {_rebuild()}")
     return module
 
 
@@ -83,11 +99,11 @@ def why_not() -> str | None:
     return ABSENT if library() is None else None
 
 
-def built_for_others(folder: Path) -> list[str]:
-    """File names of the library in `folder` that this interpreter does not load, sorted."""
+def built_for_others(folder: Path, name: str = "_native") -> list[str]:
+    """File names of a library in `folder` that this interpreter does not load, sorted."""
     ours = tuple(importlib.machinery.EXTENSION_SUFFIXES)
-    names = sorted(path.name for kind in ("so", "pyd") for path in folder.glob(f"_native.*{kind}"))
-    return [name for name in names if name.removeprefix("_native") not in ours]
+    names = sorted(path.name for kind in ("so", "pyd") for path in folder.glob(f"{name}.*{kind}"))
+    return [found for found in names if found.removeprefix(name) not in ours]
 
 
 def _rebuild() -> str:

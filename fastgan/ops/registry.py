@@ -36,6 +36,7 @@ class Problem(NamedTuple):
         dtype: of every tensor.
         device: its kind, such as "cpu" or "cuda".
         packed: whether sequences have different lengths.
+        directions: 1, or 2 where each layer also reads from the last step to the first.
     """
 
     steps: int
@@ -46,6 +47,7 @@ class Problem(NamedTuple):
     dtype: torch.dtype
     device: str
     packed: bool = False
+    directions: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,17 +17,20 @@ ROOT = Path(fastgan.__file__).parents[1]
 @pytest.fixture(autouse=True)
 def fresh():
     native.library.cache_clear()
+    native.cuda_library.cache_clear()
     yield
     native.library.cache_clear()
+    native.cuda_library.cache_clear()
 
 
 def test_absent_is_a_reason(monkeypatch):
     monkeypatch.setattr(native.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(native, "built_for_others", lambda folder: [])
-    assert native.library() is None
+    monkeypatch.setattr(native, "built_for_others", lambda folder, name: [])
+    assert native.library() is native.cuda_library() is None
     assert native.why_not() == native.ABSENT
     assert "FASTGAN_NATIVE=cpu" in native.ABSENT
     assert dict(lstm.backends())["cpu"] == native.ABSENT
+    assert "the CUDA kernels are not built" in dict(lstm.backends())["cuda"]
 
 
 def test_built_for_another_python_is_a_fault(monkeypatch, tmp_path):
@@ -36,7 +39,7 @@ def test_built_for_another_python_is_a_fault(monkeypatch, tmp_path):
     strangers = native.built_for_others(tmp_path)
     assert strangers == ["_native.cpython-27-x86_64-linux-gnu.so"]
     monkeypatch.setattr(native.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(native, "built_for_others", lambda folder: strangers)
+    monkeypatch.setattr(native, "built_for_others", lambda folder, name: strangers)
     with pytest.raises(RuntimeError, match=r"built for another Python: found _native\.cpython-27"):
         native.library()
 
@@ -71,18 +74,17 @@ def test_it_names_its_instruction_sets():
 
 def test_every_backend_is_listed():
     listed = lstm.backends()
-    assert [name for name, _ in listed] == ["cuda", "cpu", "triton", "reference"]
+    assert [name for name, _ in listed] == ["cpu", "triton", "cuda", "reference"]
     assert dict(listed)["reference"] is None
-    assert dict(listed)["cuda"] == "not part of this release; use auto"
 
 
 @pytest.mark.skipif(not (ROOT / "setup.py").exists(), reason="an installed package has no setup.py")
 @pytest.mark.parametrize(
     ("choice", "says"),
-    [("cuda", "this release has no CUDA kernels"), ("fast", "the values are auto, off, cpu, cuda"), ("off", None)],
+    [("cuda", "nvcc is not in PATH"), ("fast", "the values are auto, off, cpu, cuda"), ("off", None)],
 )
 def test_the_variable_of_the_build(choice, says):
-    environment = {**os.environ, "FASTGAN_NATIVE": choice}
+    environment = {**os.environ, "FASTGAN_NATIVE": choice, "PATH": ""}
     done = subprocess.run(
         [sys.executable, "setup.py", "--name"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )

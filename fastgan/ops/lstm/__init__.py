@@ -6,7 +6,7 @@ import os
 import torch
 from torch import Tensor
 
-from fastgan.ops.lstm import autograd, cpp_cpu, op, reference, triton_gpu
+from fastgan.ops.lstm import autograd, cpp_cpu, cuda_gpu, op, reference, triton_gpu
 from fastgan.ops.lstm.stack import Layout, Sizes, Stack, alike, check, is_float, layout_from, layout_of
 from fastgan.ops.registry import (
     VARIABLE,
@@ -24,9 +24,9 @@ __all__ = ["BACKENDS", "Stack", "backends", "check_name", "lstm"]
 
 Kind = tuple[Sizes, int, tuple[int, ...], torch.dtype, str]  # sizes, directions, batch_sizes, dtype, device
 
-_NOT_YET = "not part of this release; use auto"
-# Fastest first: where Triton's interpreter takes the processor's tensors, the kernels made for it still come before.
-BACKENDS = (absent("cuda", _NOT_YET), cpp_cpu.BACKEND, triton_gpu.BACKEND, reference.BACKEND)
+# The order of "auto". Where Triton's interpreter takes the processor's tensors, the kernels made for it still come before; and
+# blocks that wait for each other come after programs that do not, until hardware has shown that they are faster.
+BACKENDS = (cpp_cpu.BACKEND, triton_gpu.BACKEND, cuda_gpu.BACKEND, reference.BACKEND)
 
 
 def lstm(stack: Stack, *, backend: str = "auto") -> tuple[Tensor, Tensor, Tensor]:
@@ -94,8 +94,8 @@ def _choose(stack: Stack, name: str, plain: str | None = None) -> Backend:
 
 
 def _problem(layout: Layout, dtype: torch.dtype, device: str, packed: bool) -> Problem:
-    steps, batch, inputs, hidden, projected, _, _ = layout.sizes
-    return Problem(steps, batch, inputs, hidden, projected, dtype, device, packed)
+    steps, batch, inputs, hidden, projected, _, directions = layout.sizes
+    return Problem(steps, batch, inputs, hidden, projected, dtype, device, packed, directions)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -1,0 +1,145 @@
+// What Python sees of the kernels for GPUs: addresses and sizes as integers, checked here.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <array>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "plan.h"
+#ifdef FASTGAN_EMULATED
+#  include "emulated.h"
+#endif
+
+namespace py = pybind11;
+
+namespace {
+
+using namespace fastgan::cuda;
+
+using Address = std::uintptr_t;
+using Numbers = std::array<std::int64_t, 8>;  // T, B, I, H, L, D, N, and where the offsets are
+using Layers = std::array<int, 2>;            // first, last
+
+Kind kind_of(const std::string& name) {
+  static const std::map<std::string, Kind> kinds = {
+      {"bfloat16", Kind::bfloat16}, {"float16", Kind::float16}, {"tf32", Kind::tf32}, {"float32", Kind::float32}};
+  const auto found = kinds.find(name);
+  if (found == kinds.end()) throw std::invalid_argument("no kind of numbers " + name);
+  return found->second;
+}
+
+Shape shape_of(const Numbers& numbers, const Layers& layers) {
+  for (int k = 0; k < 7; ++k) {
+    if (numbers[k] <= 0 || (k < 6 && numbers[k] > INT32_MAX))
+      throw std::invalid_argument("sizes have to be above 0 and below 2^31");
+  }
+  const auto [steps, batch, inputs, hidden, count, directions, rows, offsets] = numbers;
+  const auto [first, last] = layers;
+  if (directions > 2 || first < 0 || last <= first || last > count || (directions == 2 && last > first + 1) ||
+      (last - first) * directions > kPlaces)
+    throw std::invalid_argument("no such layers or directions");
+  return {rows,        reinterpret_cast<const std::int64_t*>(offsets),
+          int(steps),  int(batch),
+          int(inputs), int(hidden),
+          int(count),  int(directions),
+          first,       last};
+}
+
+template <typename T = void>
+T* pointer_or_null(Address address, const char* name) {
+  if (address % 16 != 0) throw std::invalid_argument(std::string(name) + " does not begin at a multiple of 16 bytes");
+  return reinterpret_cast<T*>(address);
+}
+
+template <typename T = void>
+T* pointer(Address address, const char* name) {
+  if (address == 0) throw std::invalid_argument(std::string(name) + " is null");
+  return pointer_or_null<T>(address, name);
+}
+
+// Four addresses for each place of the call: w_ih, w_hh, b_ih, b_hh.
+void fill(Weights (&weights)[kPlaces], const Shape& shape, const std::vector<Address>& at) {
+  if (at.size() != 4 * std::size_t((shape.last - shape.first) * shape.directions))
+    throw std::invalid_argument("weights needs four addresses for each place");
+  for (std::size_t k = 0; k < at.size(); k += 4) {
+    const auto bias = [](Address address) { return reinterpret_cast<const void*>(address); };
+    weights[k / 4] = {reinterpret_cast<const void*>(at[k]), pointer(at[k + 1], "w_hh"), bias(at[k + 2]),
+                      bias(at[k + 3])};
+  }
+}
+
+void run_forward(const std::string& kind, int device, Address stream, const Numbers& numbers, const Layers& layers,
+                 const std::vector<Address>& weights, Address x, Address sums, Address h0, Address c0, Address masks,
+                 const std::array<Address, 7>& trace, Address flags) {
+  Forward call = {};
+  call.shape = shape_of(numbers, layers);
+  fill(call.weights, call.shape, weights);
+  if (sums == 0 && (call.shape.first > 0 || call.shape.inputs > kThin))
+    throw std::invalid_argument("sums is null, and nothing else gives what layer " + std::to_string(layers[0]) +
+                                " reads");
+  call.x = reinterpret_cast<const void*>(x);
+  call.sums = pointer_or_null<const float>(sums, "sums");
+  call.h0 = pointer_or_null(h0, "h0");
+  call.c0 = pointer_or_null(c0, "c0");
+  call.masks = pointer_or_null(masks, "masks");
+  const auto below = call.shape.layers > 1 ? pointer<> : pointer_or_null<>;
+  call.output = pointer(trace[0], "output");
+  call.h_n = pointer(trace[1], "h_n");
+  call.c_n = pointer(trace[2], "c_n");
+  call.inner = below(trace[3], "inner");
+  call.dropped = (masks ? pointer<> : pointer_or_null<>)(trace[4], "dropped");
+  call.cells = pointer_or_null(trace[5], "cells");
+  call.gates = (trace[5] ? pointer<> : pointer_or_null<>)(trace[6], "gates");
+  call.flags = pointer<std::uint32_t>(flags, "flags");
+  start(call, kind_of(kind), device, reinterpret_cast<void*>(stream));
+}
+
+void run_backward(const std::string& kind, int device, Address stream, const Numbers& numbers, const Layers& layers,
+                  const std::vector<Address>& weights, Address above, Address d_h_n, Address d_c_n, Address c0,
+                  Address masks, Address cells, Address gates, Address d_gates, Address d_h0, Address d_c0,
+                  Address flags) {
+  Backward call = {};
+  call.shape = shape_of(numbers, layers);
+  fill(call.weights, call.shape, weights);
+  call.above = pointer_or_null(above, "above");
+  call.d_h_n = pointer_or_null(d_h_n, "d_h_n");
+  call.d_c_n = pointer_or_null(d_c_n, "d_c_n");
+  call.c0 = pointer_or_null(c0, "c0");
+  call.masks = pointer_or_null(masks, "masks");
+  call.cells = pointer(cells, "cells");
+  call.gates = pointer(gates, "gates");
+  call.d_gates = pointer(d_gates, "d_gates");
+  call.d_h0 = pointer_or_null(d_h0, "d_h0");
+  call.d_c0 = (d_h0 ? pointer<> : pointer_or_null<>)(d_c0, "d_c0");
+  call.flags = pointer<std::uint32_t>(flags, "flags");
+  start(call, kind_of(kind), device, reinterpret_cast<void*>(stream));
+}
+
+}  // namespace
+
+PYBIND11_MODULE(FASTGAN_MODULE, module) {
+  module.doc() = "The LSTM kernels for Nvidia GPUs. Tensors come as addresses; see csrc/cuda/lstm.h.";
+  module.attr("CONTRACT") = 1;
+  module.def("forward", run_forward, "Some layers of a forward pass, on a stream.");
+  module.def("backward", run_backward, "Some layers of a backward pass, on a stream.");
+  module.def(
+      "layers_together",
+      [](const std::string& kind, int device, const Numbers& numbers, bool backward) {
+        const Shape shape = shape_of(numbers, {0, 1});
+        return layers_together(machine_of(device), kind_of(kind), shape, backward);
+      },
+      "How many layers one call is to take: all, one, or 0 when the device cannot run such a problem.");
+  module.def("processors", [](int device) { return machine_of(device).processors; }, "How many flags a call needs.");
+#ifdef FASTGAN_EMULATED
+  module.def(
+      "emulate",
+      [](int processors, int warps, int cluster, int shared, std::uint64_t seed) {
+        emulated::machine = {processors, warps, cluster, shared};
+        emulated::seed = seed;
+      },
+      "Make the emulated device of this size; the seed decides who runs when.");
+#endif
+}

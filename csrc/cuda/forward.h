@@ -1,0 +1,167 @@
+// The forward pass of a block.
+#pragma once
+
+#include "block.h"
+
+namespace fastgan::cuda {
+
+struct Gates {
+  float i, f, g, o;
+};
+
+// The rows of a block are its units' gates: gate by gate, units side by side.
+template <typename Number>
+class ForwardBlock : Block<Number, Forward> {
+  using Base = Block<Number, Forward>;
+  using Base::call_, Base::plan_, Base::place_, Base::partials_, Base::cells_, Base::hidden_;
+  using Base::number, Base::put, Base::bytes, Base::cells, Base::unit_of, Base::column_of, Base::sequence_of,
+      Base::sequence_read, Base::in_states, Base::in_cells, Base::in_gates;
+  using typename Base::Stored;
+
+ public:
+  FASTGAN_DEVICE ForwardBlock(const Forward& call, const Plan& plan)
+      : Base(call, plan),
+        weights_(call.weights[place_.of_call()]),
+        biases_(cells_ + cells()),
+        resident_([this](int row, int byte) { return weight_at(row, byte); }, kSpan * place_.span(),
+                  hidden_ * int(sizeof(Stored))) {
+    for (int row = thread(); row < 4 * plan.units; row += threads()) {
+      const int unit = place_.first_unit() + row % plan.units, gate = row / plan.units * hidden_ + unit;
+      if (unit >= hidden_) continue;
+      biases_[row] =
+          (weights_.b_ih ? number(weights_.b_ih, gate) : 0) + (weights_.b_hh ? number(weights_.b_hh, gate) : 0);
+    }
+    sync();
+  }
+
+  // Each layer is a step behind the one below, so that a wave takes one step of every layer.
+  FASTGAN_DEVICE void run() {
+    const int waves = call_.shape.steps + call_.shape.last - call_.shape.first - 1;
+    for (int wave = 0; wave < waves; ++wave) {
+      const int k = wave - (place_.layer() - call_.shape.first);
+      const bool active = k >= 0 && k < call_.shape.steps;
+      const Step step = place_.step(k);
+      const Gates ahead = active && Number::kEarly ? from_input(step, thread()) : Gates();  // needs no other block
+      if (wave > 0) place_.wait(call_.flags, wave - 1);
+      if (active) {
+        from_before_ = k > 0 || call_.h0 != nullptr;  // zeros have no product
+        multiply(step);
+        sync();
+        for (int cell = thread(); cell < cells(); cell += threads())
+          advance(step, cell, Number::kEarly && cell == thread() ? ahead : from_input(step, cell));
+      }
+      if (wave + 1 < waves) place_.arrive(call_.flags, wave);
+    }
+  }
+
+ private:
+  // 16 bytes of a row of w_hh, or of w_ih where it is multiplied here.
+  FASTGAN_DEVICE Vector weight_at(int row, int byte) const {
+    row += kRows * place_.tile();
+    const int unit = place_.first_unit() + row % plan_.units;
+    if (unit >= hidden_ || idle()) return {0, 0, 0, 0};
+    const void* weight = place_.segment() == 0 ? weights_.w_hh : weights_.w_ih;
+    return read(bytes(weight, (std::int64_t(row / plan_.units) * hidden_ + unit) * hidden_) + byte);
+  }
+
+  // Whether this warp's part of a sum is nothing: of the call's first layer, which gets it from outside.
+  FASTGAN_DEVICE bool idle() const { return place_.segment() == 1 && place_.first(); }
+
+  // Memory for the outputs of a layer, from this direction's columns on.
+  FASTGAN_DEVICE Stored* output_of(int layer) const {
+    const bool top = layer + 1 == call_.shape.layers;
+    return static_cast<Stored*>(top ? call_.output : call_.inner) + place_.columns_at(top ? 0 : layer);
+  }
+
+  // What a cell's gates get from biases, and from outside where this is the call's first layer.
+  FASTGAN_DEVICE Gates from_input(const Step& step, int cell) const {
+    const int unit = unit_of(cell), inputs = call_.shape.inputs;
+    if (cell >= cells() || unit >= hidden_ || !step.live(sequence_of(cell))) return {};
+    float sum[4];
+    FASTGAN_UNROLL_ALL
+    for (int q = 0; q < 4; ++q) sum[q] = biases_[q * plan_.units + cell % plan_.units];
+    const std::int64_t row = step.row + sequence_of(cell);
+    if (place_.first() && call_.sums != nullptr) {
+      const float* at = call_.sums + (direction() * call_.shape.rows + row) * 4 * hidden_ + unit;
+      FASTGAN_UNROLL_ALL
+      for (int q = 0; q < 4; ++q) sum[q] += at[q * hidden_];
+    } else if (place_.first()) {
+      for (int k = 0; k < inputs; ++k) {
+        const float x = number(call_.x, row * inputs + k);
+        FASTGAN_UNROLL_ALL
+        for (int q = 0; q < 4; ++q) sum[q] += x * number(weights_.w_ih, (q * hidden_ + unit) * inputs + k);
+      }
+    }
+    return {sum[0], sum[1], sum[2], sum[3]};
+  }
+
+  // This warp's part of the gates' sums.
+  FASTGAN_DEVICE void multiply(const Step& step) const {
+    const bool recurrent = place_.segment() == 0;
+    if (recurrent ? !from_before_ : idle()) return;
+    for (int n = 0; n < plan_.columns / kColumns; ++n) {
+      float sum[4] = {0, 0, 0, 0};
+      resident_.times(recurrent ? before(step, sequence_read(n)) : below(step, sequence_read(n)), sum);
+      partials_.store(n, sum);
+    }
+  }
+  FASTGAN_DEVICE const char* before(const Step& step, int sequence) const {
+    if (!step.live(sequence)) return nullptr;
+    if (step.begins(sequence)) return call_.h0 ? bytes(call_.h0, in_states(sequence, 0)) : nullptr;
+    return bytes(output_of(place_.layer()), (step.before + sequence) * place_.out());
+  }
+  FASTGAN_DEVICE const char* below(const Step& step, int sequence) const {
+    if (!step.live(sequence)) return nullptr;
+    return bytes(call_.masks ? call_.dropped : call_.inner,
+                 place_.columns_at(place_.layer() - 1) + (step.row + sequence) * place_.out());
+  }
+
+  // One unit of one sequence by one step.
+  FASTGAN_DEVICE void advance(const Step& step, int cell, const Gates& input) const {
+    const int unit = unit_of(cell), sequence = sequence_of(cell);
+    if (unit >= hidden_ || !step.live(sequence)) return;
+    float sum[4] = {input.i, input.f, input.g, input.o};
+    FASTGAN_UNROLL_ALL
+    for (int q = 0; q < 4; ++q) {
+      const int row = q * plan_.units + cell % plan_.units;
+      if (from_before_) sum[q] += partials_.total(row, column_of(cell), 0);
+      if (!place_.first()) sum[q] += partials_.total(row, column_of(cell), 1);
+    }
+    const Gates gates = {sigmoid(sum[0]), sigmoid(sum[1]), tangent(sum[2]), sigmoid(sum[3])};
+    const std::int64_t state = in_states(sequence, unit), row = step.row + sequence, at = row * place_.out() + unit;
+    const bool fresh = step.begins(sequence);
+    const float c_before = !fresh ? cells_[cell] : call_.c0 ? number(call_.c0, state) : 0;
+    const float c = gates.f * c_before + gates.i * gates.g;
+    const Stored h = Number::round(gates.o * tangent(c));
+    cells_[cell] = c;
+    output_of(place_.layer())[at] = h;
+    if (call_.masks != nullptr && place_.layer() + 1 < call_.shape.layers) {
+      const std::int64_t between = place_.columns_at(place_.layer()) + at;
+      put(call_.dropped, between, Number::widen(h) * number(call_.masks, between));
+    }
+    if (step.ends(sequence)) {
+      static_cast<Stored*>(call_.h_n)[state] = h;
+      put(call_.c_n, state, c);
+    }
+    if (call_.cells != nullptr) {
+      const std::int64_t four = in_gates(row, unit);
+      put(call_.cells, in_cells(row, unit), c);
+      put(call_.gates, four, gates.i);
+      put(call_.gates, four + hidden_, gates.f);
+      put(call_.gates, four + 2 * hidden_, gates.g);
+      put(call_.gates, four + 3 * hidden_, gates.o);
+    }
+  }
+
+  const Weights& weights_;
+  float* const biases_;  // [4, units]
+  const Resident<Number> resident_;
+  bool from_before_ = false;
+};
+
+template <typename Number>
+FASTGAN_KERNEL forward(FASTGAN_ARGUMENT Forward call, FASTGAN_ARGUMENT Plan plan) {
+  ForwardBlock<Number>(call, plan).run();
+}
+
+}  // namespace fastgan::cuda

@@ -1,0 +1,107 @@
+// Puts the kernels on a device.
+#include <mutex>
+#include <stdexcept>
+#include <vector>
+
+#include "passes.h"
+
+namespace fastgan::cuda {
+
+namespace {
+
+void check(cudaError_t error, const char* what) {
+  if (error != cudaSuccess) throw std::runtime_error(std::string(what) + ": " + cudaGetErrorString(error));
+}
+
+int attribute(cudaDeviceAttr name, int device) {
+  int value = 0;
+  check(cudaDeviceGetAttribute(&value, name, device), "cannot ask the GPU what it has");
+  return value;
+}
+
+template <typename Call>
+void allow(Kernel<Call> kernel, int shared, bool near) {
+  const void* function = reinterpret_cast<const void*>(kernel);
+  check(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, shared),
+        "cannot have the shared memory");
+  if (near)
+    check(cudaFuncSetAttribute(function, cudaFuncAttributeNonPortableClusterSizeAllowed, 1), "cannot have the cluster");
+}
+
+// What a launch says besides its arguments. `attribute` has to outlive it.
+cudaLaunchConfig_t config_of(dim3 grid, int threads, int shared, bool near, cudaLaunchAttribute& attribute,
+                             cudaStream_t stream) {
+  cudaLaunchConfig_t config = {};
+  config.gridDim = grid;
+  config.blockDim = dim3(threads);
+  config.dynamicSmemBytes = shared;
+  config.stream = stream;
+  config.attrs = &attribute;
+  config.numAttrs = 1;
+  if (near) {
+    attribute.id = cudaLaunchAttributeClusterDimension;
+    attribute.val.clusterDim.x = grid.x;
+    attribute.val.clusterDim.y = attribute.val.clusterDim.z = 1;
+  } else {  // all blocks at once or none
+    attribute.id = cudaLaunchAttributeCooperative;
+    attribute.val.cooperative = 1;
+  }
+  return config;
+}
+
+// The largest cluster of the largest blocks that the device has room for.
+int largest_cluster(int device, int warps, int shared) {
+  if (attribute(cudaDevAttrClusterLaunch, device) == 0) return 0;
+  const Kernel<Forward> kernel = forward<ThreeTf32>;
+  allow(kernel, shared, true);
+  for (int blocks : {16, 8}) {
+    cudaLaunchAttribute cluster;
+    const auto config = config_of(dim3(blocks), 32 * warps, shared, true, cluster, nullptr);
+    int at_once = 0;
+    const auto error = cudaOccupancyMaxActiveClusters(&at_once, reinterpret_cast<const void*>(kernel), &config);
+    if (error == cudaSuccess && at_once > 0) return blocks;
+    cudaGetLastError();  // that there is no room is an answer, no failure
+  }
+  return 0;
+}
+
+template <typename Call>
+void put(const Call& call, Kind kind, int device, void* to) {
+  check(cudaSetDevice(device), "cannot use the GPU");
+  const Machine machine = machine_of(device);
+  constexpr bool back = std::is_same_v<Call, Backward>;
+  const Plan plan = plan_of(machine, kind, call.shape, back, call.shape.last - call.shape.first);
+  if (plan.units == 0) throw std::runtime_error("the GPU has no room for this problem");
+  const dim3 grid(plan.blocks * (call.shape.last - call.shape.first), plan.groups, call.shape.directions);
+  const auto stream = static_cast<cudaStream_t>(to);
+  if (!plan.near)
+    check(cudaMemsetAsync(call.flags, 0, sizeof(*call.flags) * grid.x * grid.y * grid.z, stream),
+          "cannot clear the flags");
+  const auto kernel = kernel_of(call, kind);
+  allow(kernel, shared_bytes(plan), plan.near);
+  cudaLaunchAttribute attribute;
+  const auto config = config_of(grid, 32 * plan.warps, shared_bytes(plan), plan.near, attribute, stream);
+  check(cudaLaunchKernelEx(&config, kernel, call, plan), "cannot launch the kernel");
+}
+
+}  // namespace
+
+Machine machine_of(int device) {
+  static std::mutex lock;
+  static std::vector<Machine> known;
+  const std::lock_guard<std::mutex> guard(lock);
+  if (known.size() <= std::size_t(device)) known.resize(device + 1);
+  Machine& machine = known[device];
+  if (machine.processors == 0) {
+    const int shared = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+    const int warps = 16;
+    const int cluster = largest_cluster(device, warps, shared);
+    machine = {attribute(cudaDevAttrMultiProcessorCount, device), warps, cluster, shared};
+  }
+  return machine;
+}
+
+void start(const Forward& call, Kind kind, int device, void* stream) { put(call, kind, device, stream); }
+void start(const Backward& call, Kind kind, int device, void* stream) { put(call, kind, device, stream); }
+
+}  // namespace fastgan::cuda

@@ -1,0 +1,89 @@
+// The contract between Python and the LSTM kernels for GPUs, as csrc/lstm.h has it for the processor, whose letters
+// mean the same here. All tensors lie on one device, are dense, row-major and begin at multiples of 16 bytes; those
+// typed void hold numbers of the call's kind. A call puts work on a stream and returns at once, without waiting for the
+// device and without memory of its own, so it may be captured in a graph. Outputs alias nothing. A pointer may be null
+// only where its line says so. There is no projection.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace fastgan::cuda {
+
+constexpr int kPlaces = 8;  // of one call, at most
+constexpr int kThin = 8;    // inputs that are added one by one, at most
+
+// Of the numbers in tensors. Sums, cells between steps and gates before they are stored are float in any case.
+enum class Kind {
+  bfloat16,
+  float16,
+  tf32,    // float, whose products see its first 11 bits
+  float32  // float, whose products are the sum of three such products: about as exact as float
+};
+
+// How many there are of what.
+struct Shape {
+  std::int64_t rows;            // N
+  const std::int64_t* offsets;  // in [T+1], of the device; null when every step has B rows
+  int steps, batch, inputs, hidden, layers, directions;
+  int first, last;  // the layers of this call; one alone where there are two directions
+};
+
+// Of one place. K is I in the first layer, D H in the others.
+struct Weights {
+  const void* w_ih;  // [4H,K]
+  const void* w_hh;  // [4H,H]
+  const void* b_ih;  // [4H]  null for zeros
+  const void* b_hh;  // [4H]  null for zeros
+};
+
+struct Forward {
+  Shape shape;
+  Weights weights[kPlaces];  // in, of the places of the call's layers
+  const void* x;             // in [N,I]      read where sums is null: by layer 0, with at most kThin inputs
+  const float* sums;     // in [D,N,4H]   what the gates of layer `first` get from its input, without biases; or null
+  const void* h0;        // in [L D,B,H]  null for zeros
+  const void* c0;        // in [L D,B,H]  null exactly when h0 is
+  const void* masks;     // in [L-1,N,D H]  factors between layers; null for none
+  void* output;          // out [N,D H]
+  void* inner;           // out [L-1,N,D H]  read by a layer whose predecessor is in an earlier call
+  void* dropped;         // out [L-1,N,D H]  null without masks
+  void* cells;           // out [L D,N,H]    null when nothing is kept
+  void* gates;           // out [L D,N,4H]   null when nothing is kept
+  void* h_n;             // out [L D,B,H]
+  void* c_n;             // out [L D,B,H]
+  std::uint32_t* flags;  // for the call alone, as many as there are processors
+};
+
+struct Backward {
+  Shape shape;
+  Weights weights[kPlaces];  // in; biases are not read
+  const void* above;         // in [N,D H]      gradient of what layer last - 1 gives; null for zeros
+  const void* d_h_n;         // in [L D,B,H]    null for zeros
+  const void* d_c_n;         // in [L D,B,H]    null for zeros
+  const void* c0;            // in [L D,B,H]    null for zeros
+  const void* masks;         // in [L-1,N,D H]  null for none
+  const void* cells;         // in [L D,N,H]
+  const void* gates;         // in [L D,N,4H]
+  void* d_gates;             // out [L D,N,4H]  gradients of the gates' sums
+  void* d_h0;                // out [L D,B,H]   null when not wanted
+  void* d_c0;                // out [L D,B,H]   null exactly when d_h0 is
+  std::uint32_t* flags;      // as above
+};
+
+// A device, as far as the kernels care.
+struct Machine {
+  int processors;  // that can run a block each at the same time
+  int warps;       // of a block, at most
+  int cluster;     // blocks that can be started as a cluster, at most; 0 where there are no clusters
+  int shared;      // bytes of a block's shared memory, at most
+};
+
+// The device with this number. Raises std::runtime_error, as the launches do, with the driver's words.
+Machine machine_of(int device);
+
+// Put a pass on a stream of a device.
+void start(const Forward& call, Kind kind, int device, void* stream);
+void start(const Backward& call, Kind kind, int device, void* stream);
+
+}  // namespace fastgan::cuda

@@ -1,0 +1,76 @@
+// How a pass is cut up. A group of blocks goes through all steps of some sequences: each of its blocks owns some units
+// of one layer and holds their weights in its registers for the whole time. Groups have nothing to do with each other.
+#pragma once
+
+#include <algorithm>
+
+#include "lstm.h"
+
+namespace fastgan::cuda {
+
+constexpr int kRows = 16;    // of a weight that a warp holds
+constexpr int kSpan = 512;   // bytes of each of these rows: 64 registers a thread
+constexpr int kColumns = 8;  // sequences that a product instruction takes
+
+struct Plan {
+  int units;     // of a block
+  int blocks;    // of a layer
+  int tiles;     // of kRows rows in a block
+  int segments;  // of a row: 1, or 2 where a layer also multiplies what another layer of the call gives
+  int spans;     // of a segment
+  int columns;   // sequences of a group
+  int groups;    // of a direction
+  int warps;     // tiles * segments * spans
+  bool near;     // whether a group is a cluster, which has a barrier of its own; else all blocks run at once
+};
+
+inline int ceil_div(int a, int b) { return (a + b - 1) / b; }
+
+inline int bytes_of(Kind kind) { return kind == Kind::bfloat16 || kind == Kind::float16 ? 2 : 4; }
+
+// Numbers of a column of a tile's partial sums: 20 apart, so that the writes of a warp meet no bank twice.
+constexpr int kStride = 20;
+
+// Bytes of a block's shared memory: partial sums, cells between steps, biases.
+inline int shared_bytes(const Plan& plan) {
+  return 4 * (plan.warps * plan.columns * kStride + plan.units * plan.columns + 4 * plan.units);
+}
+
+// For so many layers in one call; units is 0 where that cannot be.
+inline Plan plan_of(const Machine& machine, Kind kind, const Shape& shape, bool backward, int layers) {
+  Plan plan = {};
+  const int terms = backward ? 4 * shape.hidden : shape.hidden;
+  plan.segments = layers > 1 ? 2 : 1;
+  plan.spans = ceil_div(terms * bytes_of(kind), kSpan);
+  const int most = machine.warps / (plan.segments * plan.spans);
+  if (most == 0 || layers * shape.directions > kPlaces) return plan;
+  const int of_tile = backward ? kRows : kRows / 4;  // units
+  const int needed = ceil_div(shape.hidden, of_tile);
+  plan.tiles = ceil_div(needed, ceil_div(needed, most));  // as many as fit, and as even as they can be
+  plan.blocks = ceil_div(needed, plan.tiles);
+  plan.warps = plan.tiles * plan.segments * plan.spans;
+  const int group = plan.blocks * layers;
+  plan.near = group <= machine.cluster;
+  const int at_once = std::max(machine.processors / (group * shape.directions), plan.near ? 1 : 0);
+  if (at_once == 0) return plan;
+  plan.units = plan.tiles * of_tile;
+  plan.columns = ceil_div(ceil_div(shape.batch, at_once), kColumns) * kColumns;
+  while (plan.columns > kColumns && shared_bytes(plan) > machine.shared) plan.columns -= kColumns;
+  plan.groups = ceil_div(shape.batch, plan.columns);
+  if (shared_bytes(plan) > machine.shared || (!plan.near && plan.groups > at_once)) plan.units = 0;
+  return plan;
+}
+
+// How many layers one call is to take: all, one, or 0 when the device cannot run such a problem.
+inline int layers_together(const Machine& machine, Kind kind, const Shape& shape, bool backward) {
+  int found = 0;
+  for (int layers : {shape.layers, 1}) {
+    if (layers > 1 && shape.directions > 1) continue;  // a layer reads both directions of the one below
+    const Plan plan = plan_of(machine, kind, shape, backward, layers);
+    if (plan.units && plan.near) return layers;
+    if (plan.units && !found) found = layers;
+  }
+  return found;
+}
+
+}  // namespace fastgan::cuda

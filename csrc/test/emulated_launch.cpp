@@ -1,0 +1,34 @@
+// The launches of csrc/cuda/launch.cu on the emulated device, which can be given any size.
+#include <stdexcept>
+#include <type_traits>
+
+#include "passes.h"
+
+namespace fastgan::cuda {
+
+namespace emulated {
+Machine machine = {132, 16, 16, 227 * 1024};
+std::uint64_t seed = 0;
+}  // namespace emulated
+
+namespace {
+
+template <typename Call>
+void put(const Call& call, Kind kind) {
+  const int layers = call.shape.last - call.shape.first;
+  const Plan plan = plan_of(emulated::machine, kind, call.shape, std::is_same_v<Call, Backward>, layers);
+  if (plan.units == 0) throw std::runtime_error("the GPU has no room for this problem");
+  const auto kernel = kernel_of(call, kind);
+  const int blocks = plan.blocks * layers;
+  if (!plan.near) std::memset(call.flags, 0, sizeof(*call.flags) * blocks * plan.groups * call.shape.directions);
+  emulated::launch([&] { kernel(call, plan); }, 32 * plan.warps, blocks, plan.groups, call.shape.directions,
+                   shared_bytes(plan), emulated::seed);
+}
+
+}  // namespace
+
+Machine machine_of(int) { return emulated::machine; }
+void start(const Forward& call, Kind kind, int, void*) { put(call, kind); }
+void start(const Backward& call, Kind kind, int, void*) { put(call, kind); }
+
+}  // namespace fastgan::cuda
