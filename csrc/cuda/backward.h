@@ -6,7 +6,7 @@
 namespace fastgan::cuda {
 
 // The rows of a block are its units: columns of the weights, which it multiplies with gradients of gates.
-template <typename Number>
+template <typename Number, int kTiles>
 class BackwardBlock : Block<Number, Backward> {
   using Base = Block<Number, Backward>;
   using Base::call_, Base::plan_, Base::place_, Base::partials_, Base::cells_, Base::hidden_;
@@ -23,7 +23,7 @@ class BackwardBlock : Block<Number, Backward> {
  public:
   FASTGAN_DEVICE BackwardBlock(const Backward& call, const Plan& plan)
       : Base(call, plan),
-        resident_([this](int row, int byte) { return weight_at(row, byte); }, kSpan * place_.span(),
+        resident_([this](int row, int byte) { return weight_at(row, byte); }, place_.span(),
                   4 * hidden_ * int(sizeof(Stored))) {}
 
   // Each layer is a step behind the one above. Steps come last first; after the first comes one more, for the gradient
@@ -50,7 +50,7 @@ class BackwardBlock : Block<Number, Backward> {
  private:
   // 16 bytes of a column of w_hh, or of the w_ih of the layer above where that is in this call: read one by one, once.
   FASTGAN_DEVICE Vector weight_at(int row, int byte) const {
-    const int unit = place_.first_unit() + kRows * place_.tile() + row;
+    const int unit = place_.first_unit() + place_.first_row() + row;
     if (unit >= hidden_ || idle()) return {0, 0, 0, 0};
     const int of_call = place_.of_call();
     const void* weight = place_.segment() == 0 ? call_.weights[of_call].w_hh : call_.weights[of_call + 1].w_ih;
@@ -91,7 +91,7 @@ class BackwardBlock : Block<Number, Backward> {
     const bool recurrent = place_.segment() == 0;
     if ((recurrent ? step.count_after : step.count) == 0 || idle()) return;
     for (int n = 0; n < plan_.columns / kColumns; ++n) {
-      float sum[4] = {0, 0, 0, 0};
+      float sum[kTiles][4] = {};
       resident_.times(recurrent ? after(step, sequence_read(n)) : higher(step, sequence_read(n)), sum);
       partials_.store(n, sum);
     }
@@ -140,12 +140,12 @@ class BackwardBlock : Block<Number, Backward> {
     put(call_.d_gates, four + 3 * hidden_, down * tanh_c * o * (1 - o));
   }
 
-  const Resident<Number> resident_;
+  const Resident<Number, kTiles> resident_;
 };
 
-template <typename Number>
+template <typename Number, int kTiles>
 FASTGAN_KERNEL backward(FASTGAN_ARGUMENT Backward call, FASTGAN_ARGUMENT Plan plan) {
-  BackwardBlock<Number>(call, plan).run();
+  BackwardBlock<Number, kTiles>(call, plan).run();
 }
 
 }  // namespace fastgan::cuda

@@ -16,7 +16,7 @@ class Block {
         plan_(plan),
         place_(call.shape, plan),
         partials_(plan, shared()),
-        cells_(shared() + plan.warps * plan.columns * kStride),
+        cells_(shared() + plan.warps * plan.tiles * plan.columns * kStride),
         hidden_(call.shape.hidden) {}
 
   static FASTGAN_DEVICE float number(const void* tensor, std::int64_t at) {

@@ -10,7 +10,7 @@ struct Gates {
 };
 
 // The rows of a block are its units' gates: gate by gate, units side by side.
-template <typename Number>
+template <typename Number, int kTiles>
 class ForwardBlock : Block<Number, Forward> {
   using Base = Block<Number, Forward>;
   using Base::call_, Base::plan_, Base::place_, Base::partials_, Base::cells_, Base::hidden_;
@@ -21,15 +21,14 @@ class ForwardBlock : Block<Number, Forward> {
  public:
   FASTGAN_DEVICE ForwardBlock(const Forward& call, const Plan& plan)
       : Base(call, plan),
-        weights_(call.weights[place_.of_call()]),
         biases_(cells_ + cells()),
-        resident_([this](int row, int byte) { return weight_at(row, byte); }, kSpan * place_.span(),
+        resident_([this](int row, int byte) { return weight_at(row, byte); }, place_.span(),
                   hidden_ * int(sizeof(Stored))) {
     for (int row = thread(); row < 4 * plan.units; row += threads()) {
       const int unit = place_.first_unit() + row % plan.units, gate = row / plan.units * hidden_ + unit;
       if (unit >= hidden_) continue;
       biases_[row] =
-          (weights_.b_ih ? number(weights_.b_ih, gate) : 0) + (weights_.b_hh ? number(weights_.b_hh, gate) : 0);
+          (weights().b_ih ? number(weights().b_ih, gate) : 0) + (weights().b_hh ? number(weights().b_hh, gate) : 0);
     }
     sync();
   }
@@ -44,7 +43,6 @@ class ForwardBlock : Block<Number, Forward> {
       const Gates ahead = active && Number::kEarly ? from_input(step, thread()) : Gates();  // needs no other block
       if (wave > 0) place_.wait(call_.flags, wave - 1);
       if (active) {
-        from_before_ = k > 0 || call_.h0 != nullptr;  // zeros have no product
         multiply(step);
         sync();
         for (int cell = thread(); cell < cells(); cell += threads())
@@ -57,15 +55,20 @@ class ForwardBlock : Block<Number, Forward> {
  private:
   // 16 bytes of a row of w_hh, or of w_ih where it is multiplied here.
   FASTGAN_DEVICE Vector weight_at(int row, int byte) const {
-    row += kRows * place_.tile();
+    row += place_.first_row();
     const int unit = place_.first_unit() + row % plan_.units;
     if (unit >= hidden_ || idle()) return {0, 0, 0, 0};
-    const void* weight = place_.segment() == 0 ? weights_.w_hh : weights_.w_ih;
+    const void* weight = place_.segment() == 0 ? weights().w_hh : weights().w_ih;
     return read(bytes(weight, (std::int64_t(row / plan_.units) * hidden_ + unit) * hidden_) + byte);
   }
 
+  FASTGAN_DEVICE const Weights& weights() const { return call_.weights[place_.of_call()]; }
+
   // Whether this warp's part of a sum is nothing: of the call's first layer, which gets it from outside.
   FASTGAN_DEVICE bool idle() const { return place_.segment() == 1 && place_.first(); }
+
+  // Whether there is a state before a step: zeros have no product.
+  FASTGAN_DEVICE bool has_state(const Step& step) const { return step.count_before > 0 || call_.h0 != nullptr; }
 
   // Memory for the outputs of a layer, from this direction's columns on.
   FASTGAN_DEVICE Stored* output_of(int layer) const {
@@ -89,7 +92,7 @@ class ForwardBlock : Block<Number, Forward> {
       for (int k = 0; k < inputs; ++k) {
         const float x = number(call_.x, row * inputs + k);
         FASTGAN_UNROLL_ALL
-        for (int q = 0; q < 4; ++q) sum[q] += x * number(weights_.w_ih, (q * hidden_ + unit) * inputs + k);
+        for (int q = 0; q < 4; ++q) sum[q] += x * number(weights().w_ih, (q * hidden_ + unit) * inputs + k);
       }
     }
     return {sum[0], sum[1], sum[2], sum[3]};
@@ -98,9 +101,9 @@ class ForwardBlock : Block<Number, Forward> {
   // This warp's part of the gates' sums.
   FASTGAN_DEVICE void multiply(const Step& step) const {
     const bool recurrent = place_.segment() == 0;
-    if (recurrent ? !from_before_ : idle()) return;
+    if (recurrent ? !has_state(step) : idle()) return;
     for (int n = 0; n < plan_.columns / kColumns; ++n) {
-      float sum[4] = {0, 0, 0, 0};
+      float sum[kTiles][4] = {};
       resident_.times(recurrent ? before(step, sequence_read(n)) : below(step, sequence_read(n)), sum);
       partials_.store(n, sum);
     }
@@ -124,7 +127,7 @@ class ForwardBlock : Block<Number, Forward> {
     FASTGAN_UNROLL_ALL
     for (int q = 0; q < 4; ++q) {
       const int row = q * plan_.units + cell % plan_.units;
-      if (from_before_) sum[q] += partials_.total(row, column_of(cell), 0);
+      if (has_state(step)) sum[q] += partials_.total(row, column_of(cell), 0);
       if (!place_.first()) sum[q] += partials_.total(row, column_of(cell), 1);
     }
     const Gates gates = {sigmoid(sum[0]), sigmoid(sum[1]), tangent(sum[2]), sigmoid(sum[3])};
@@ -153,15 +156,13 @@ class ForwardBlock : Block<Number, Forward> {
     }
   }
 
-  const Weights& weights_;
   float* const biases_;  // [4, units]
-  const Resident<Number> resident_;
-  bool from_before_ = false;
+  const Resident<Number, kTiles> resident_;
 };
 
-template <typename Number>
+template <typename Number, int kTiles>
 FASTGAN_KERNEL forward(FASTGAN_ARGUMENT Forward call, FASTGAN_ARGUMENT Plan plan) {
-  ForwardBlock<Number>(call, plan).run();
+  ForwardBlock<Number, kTiles>(call, plan).run();
 }
 
 }  // namespace fastgan::cuda

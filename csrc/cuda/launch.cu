@@ -52,7 +52,7 @@ cudaLaunchConfig_t config_of(dim3 grid, int threads, int shared, bool near, cuda
 // The largest cluster of the largest blocks that the device has room for.
 int largest_cluster(int device, int warps, int shared) {
   if (attribute(cudaDevAttrClusterLaunch, device) == 0) return 0;
-  const Kernel<Forward> kernel = forward<ThreeTf32>;
+  const Kernel<Forward> kernel = forward<ThreeTf32, 2>;
   allow(kernel, shared, true);
   for (int blocks : {16, 8}) {
     cudaLaunchAttribute cluster;
@@ -77,7 +77,7 @@ void put(const Call& call, Kind kind, int device, void* to) {
   if (!plan.near)
     check(cudaMemsetAsync(call.flags, 0, sizeof(*call.flags) * grid.x * grid.y * grid.z, stream),
           "cannot clear the flags");
-  const auto kernel = kernel_of(call, kind);
+  const auto kernel = kernel_of(call, kind, plan.tiles);
   allow(kernel, shared_bytes(plan), plan.near);
   cudaLaunchAttribute attribute;
   const auto config = config_of(grid, 32 * plan.warps, shared_bytes(plan), plan.near, attribute, stream);

@@ -9,29 +9,27 @@ namespace fastgan::cuda {
 template <typename Call>
 using Kernel = void (*)(const Call, const Plan);
 
-inline Kernel<Forward> kernel_of(const Forward&, Kind kind) {
-  switch (kind) {
-    case Kind::bfloat16:
-      return forward<Bfloat16>;
-    case Kind::float16:
-      return forward<Float16>;
-    case Kind::tf32:
-      return forward<Tf32>;
-    default:
-      return forward<ThreeTf32>;
-  }
+template <typename Number>
+Kernel<Forward> kernel_for(const Forward&, int tiles) {
+  return tiles == 2 ? forward<Number, 2> : forward<Number, 1>;
 }
 
-inline Kernel<Backward> kernel_of(const Backward&, Kind kind) {
+template <typename Number>
+Kernel<Backward> kernel_for(const Backward&, int tiles) {
+  return tiles == 2 ? backward<Number, 2> : backward<Number, 1>;
+}
+
+template <typename Call>
+Kernel<Call> kernel_of(const Call& call, Kind kind, int tiles) {
   switch (kind) {
     case Kind::bfloat16:
-      return backward<Bfloat16>;
+      return kernel_for<Bfloat16>(call, tiles);
     case Kind::float16:
-      return backward<Float16>;
+      return kernel_for<Float16>(call, tiles);
     case Kind::tf32:
-      return backward<Tf32>;
+      return kernel_for<Tf32>(call, tiles);
     default:
-      return backward<ThreeTf32>;
+      return kernel_for<ThreeTf32>(call, tiles);
   }
 }
 

@@ -32,7 +32,9 @@ class Place {
   FASTGAN_DEVICE int out() const { return shape_.directions * shape_.hidden; }
 
   // What a warp multiplies.
-  FASTGAN_DEVICE int tile() const { return warp_number() / (plan_.segments * plan_.spans); }
+  FASTGAN_DEVICE int first_row() const {
+    return kRows * plan_.tiles * (warp_number() / (plan_.segments * plan_.spans));
+  }
   FASTGAN_DEVICE int segment() const { return warp_number() / plan_.spans % plan_.segments; }
   FASTGAN_DEVICE int span() const { return warp_number() % plan_.spans; }
 

@@ -8,19 +8,20 @@
 
 namespace fastgan::cuda {
 
-constexpr int kRows = 16;    // of a weight that a warp holds
-constexpr int kSpan = 512;   // bytes of each of these rows: 64 registers a thread
+constexpr int kRows = 16;    // of a tile: what a product instruction takes of a weight
+constexpr int kHeld = 512;   // bytes of kRows rows that a warp holds: 64 registers a thread
 constexpr int kColumns = 8;  // sequences that a product instruction takes
 
 struct Plan {
   int units;     // of a block
   int blocks;    // of a layer
-  int tiles;     // of kRows rows in a block
+  int tiles;     // of a warp: 2, which halves what is read of states, or 1 where rows are too long for that
+  int strips;    // of so many tiles in a block
   int segments;  // of a row: 1, or 2 where a layer also multiplies what another layer of the call gives
-  int spans;     // of a segment
+  int spans;     // of a segment: a warp holds kHeld / tiles bytes of each row
   int columns;   // sequences of a group
   int groups;    // of a direction
-  int warps;     // tiles * segments * spans
+  int warps;     // strips * segments * spans
   bool near;     // whether a group is a cluster, which has a barrier of its own; else all blocks run at once
 };
 
@@ -33,32 +34,39 @@ constexpr int kStride = 20;
 
 // Bytes of a block's shared memory: partial sums, cells between steps, biases.
 inline int shared_bytes(const Plan& plan) {
-  return 4 * (plan.warps * plan.columns * kStride + plan.units * plan.columns + 4 * plan.units);
+  return 4 * (plan.warps * plan.tiles * plan.columns * kStride + plan.units * plan.columns + 4 * plan.units);
 }
 
-// For so many layers in one call; units is 0 where that cannot be.
-inline Plan plan_of(const Machine& machine, Kind kind, const Shape& shape, bool backward, int layers) {
+// With so many tiles a warp and layers in one call; units is 0 where that cannot be.
+inline Plan plan_with(int tiles, const Machine& machine, Kind kind, const Shape& shape, bool backward, int layers) {
   Plan plan = {};
   const int terms = backward ? 4 * shape.hidden : shape.hidden;
+  plan.tiles = tiles;
   plan.segments = layers > 1 ? 2 : 1;
-  plan.spans = ceil_div(terms * bytes_of(kind), kSpan);
+  plan.spans = ceil_div(terms * bytes_of(kind), kHeld / tiles);
   const int most = machine.warps / (plan.segments * plan.spans);
   if (most == 0 || layers * shape.directions > kPlaces) return plan;
-  const int of_tile = backward ? kRows : kRows / 4;  // units
-  const int needed = ceil_div(shape.hidden, of_tile);
-  plan.tiles = ceil_div(needed, ceil_div(needed, most));  // as many as fit, and as even as they can be
-  plan.blocks = ceil_div(needed, plan.tiles);
-  plan.warps = plan.tiles * plan.segments * plan.spans;
+  const int of_strip = tiles * (backward ? kRows : kRows / 4);  // units
+  const int needed = ceil_div(shape.hidden, of_strip);
+  plan.strips = ceil_div(needed, ceil_div(needed, most));  // as many as fit, and as even as they can be
+  plan.blocks = ceil_div(needed, plan.strips);
+  plan.warps = plan.strips * plan.segments * plan.spans;
   const int group = plan.blocks * layers;
   plan.near = group <= machine.cluster;
   const int at_once = std::max(machine.processors / (group * shape.directions), plan.near ? 1 : 0);
   if (at_once == 0) return plan;
-  plan.units = plan.tiles * of_tile;
+  plan.units = plan.strips * of_strip;
   plan.columns = ceil_div(ceil_div(shape.batch, at_once), kColumns) * kColumns;
   while (plan.columns > kColumns && shared_bytes(plan) > machine.shared) plan.columns -= kColumns;
   plan.groups = ceil_div(shape.batch, plan.columns);
   if (shared_bytes(plan) > machine.shared || (!plan.near && plan.groups > at_once)) plan.units = 0;
   return plan;
+}
+
+// With as many tiles as fit.
+inline Plan plan_of(const Machine& machine, Kind kind, const Shape& shape, bool backward, int layers) {
+  const Plan plan = plan_with(2, machine, kind, shape, backward, layers);
+  return plan.units ? plan : plan_with(1, machine, kind, shape, backward, layers);
 }
 
 // How many layers one call is to take: all, one, or 0 when the device cannot run such a problem.

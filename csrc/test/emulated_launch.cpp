@@ -18,7 +18,7 @@ void put(const Call& call, Kind kind) {
   const int layers = call.shape.last - call.shape.first;
   const Plan plan = plan_of(emulated::machine, kind, call.shape, std::is_same_v<Call, Backward>, layers);
   if (plan.units == 0) throw std::runtime_error("the GPU has no room for this problem");
-  const auto kernel = kernel_of(call, kind);
+  const auto kernel = kernel_of(call, kind, plan.tiles);
   const int blocks = plan.blocks * layers;
   if (!plan.near) std::memset(call.flags, 0, sizeof(*call.flags) * blocks * plan.groups * call.shape.directions);
   emulated::launch([&] { kernel(call, plan); }, 32 * plan.warps, blocks, plan.groups, call.shape.directions,
