@@ -136,8 +136,8 @@ PYBIND11_MODULE(FASTGAN_MODULE, module) {
 #ifdef FASTGAN_EMULATED
   module.def(
       "emulate",
-      [](int processors, int warps, int cluster, int shared, std::uint64_t seed) {
-        emulated::machine = {processors, warps, cluster, shared};
+      [](int processors, int warps, int cluster, int clusters, int shared, std::uint64_t seed) {
+        emulated::machine = {processors, warps, cluster, clusters, shared};
         emulated::seed = seed;
       },
       "Make the emulated device of this size; the seed decides who runs when.");

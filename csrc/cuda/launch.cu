@@ -49,20 +49,22 @@ cudaLaunchConfig_t config_of(dim3 grid, int threads, int shared, bool near, cuda
   return config;
 }
 
-// The largest cluster of the largest blocks that the device has room for.
-int largest_cluster(int device, int warps, int shared) {
-  if (attribute(cudaDevAttrClusterLaunch, device) == 0) return 0;
+// The largest cluster of the largest blocks that the device has room for, and for how many of it.
+void find_clusters(Machine& machine, int device) {
+  if (attribute(cudaDevAttrClusterLaunch, device) == 0) return;
   const Kernel<Forward> kernel = forward<ThreeTf32, 2>;
-  allow(kernel, shared, true);
+  allow(kernel, machine.shared, true);
   for (int blocks : {16, 8}) {
     cudaLaunchAttribute cluster;
-    const auto config = config_of(dim3(blocks), 32 * warps, shared, true, cluster, nullptr);
-    int at_once = 0;
-    const auto error = cudaOccupancyMaxActiveClusters(&at_once, reinterpret_cast<const void*>(kernel), &config);
-    if (error == cudaSuccess && at_once > 0) return blocks;
+    const auto config = config_of(dim3(blocks), 32 * machine.warps, machine.shared, true, cluster, nullptr);
+    const auto error =
+        cudaOccupancyMaxActiveClusters(&machine.clusters, reinterpret_cast<const void*>(kernel), &config);
+    if (error == cudaSuccess && machine.clusters > 0) {
+      machine.cluster = blocks;
+      return;
+    }
     cudaGetLastError();  // that there is no room is an answer, no failure
   }
-  return 0;
 }
 
 template <typename Call>
@@ -93,10 +95,16 @@ Machine machine_of(int device) {
   if (known.size() <= std::size_t(device)) known.resize(device + 1);
   Machine& machine = known[device];
   if (machine.processors == 0) {
-    const int shared = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
-    const int warps = 16;
-    const int cluster = largest_cluster(device, warps, shared);
-    machine = {attribute(cudaDevAttrMultiProcessorCount, device), warps, cluster, shared};
+    int before = 0;
+    check(cudaGetDevice(&before), "cannot ask which GPU is in use");
+    check(cudaSetDevice(device), "cannot use the GPU");
+    Machine found = {};
+    found.processors = attribute(cudaDevAttrMultiProcessorCount, device);
+    found.warps = 16;  // whose threads have 128 registers each
+    found.shared = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+    find_clusters(found, device);
+    check(cudaSetDevice(before), "cannot go back to the GPU in use");
+    machine = found;
   }
   return machine;
 }

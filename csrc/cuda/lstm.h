@@ -76,6 +76,7 @@ struct Machine {
   int processors;  // that can run a block each at the same time
   int warps;       // of a block, at most
   int cluster;     // blocks that can be started as a cluster, at most; 0 where there are no clusters
+  int clusters;    // of that size that run at the same time
   int shared;      // bytes of a block's shared memory, at most
 };
 

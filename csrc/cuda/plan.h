@@ -53,7 +53,8 @@ inline Plan plan_with(int tiles, const Machine& machine, Kind kind, const Shape&
   plan.warps = plan.strips * plan.segments * plan.spans;
   const int group = plan.blocks * layers;
   plan.near = group <= machine.cluster;
-  const int at_once = std::max(machine.processors / (group * shape.directions), plan.near ? 1 : 0);
+  const int side_by_side = plan.near ? machine.clusters * (machine.cluster / group) : machine.processors / group;
+  const int at_once = std::max(side_by_side / shape.directions, plan.near ? 1 : 0);
   if (at_once == 0) return plan;
   plan.units = plan.strips * of_strip;
   plan.columns = ceil_div(ceil_div(shape.batch, at_once), kColumns) * kColumns;

@@ -7,7 +7,7 @@
 namespace fastgan::cuda {
 
 namespace emulated {
-Machine machine = {132, 16, 16, 227 * 1024};
+Machine machine = {132, 16, 16, 7, 227 * 1024};
 std::uint64_t seed = 0;
 }  // namespace emulated
 

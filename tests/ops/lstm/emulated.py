@@ -13,12 +13,12 @@ from types import ModuleType
 import fastgan
 
 SOURCES = Path(fastgan.__file__).parents[1] / "csrc"
-# Processors, warps of a block, blocks of a cluster, bytes of shared memory.
-H100 = (132, 16, 16, 227 * 1024)
-A100 = (108, 16, 0, 163 * 1024)
-SMALL_BLOCKS = (132, 2, 4, 100 * 1024)
-SMALL_BLOCKS_APART = (132, 2, 0, 100 * 1024)
-LITTLE_MEMORY = (60, 3, 2, 12 * 1024)
+# Processors, warps of a block, blocks of a cluster, such clusters at once, bytes of shared memory.
+H100 = (132, 16, 16, 7, 227 * 1024)
+A100 = (108, 16, 0, 0, 163 * 1024)
+SMALL_BLOCKS = (132, 2, 4, 30, 100 * 1024)
+SMALL_BLOCKS_APART = (132, 2, 0, 0, 100 * 1024)
+LITTLE_MEMORY = (60, 3, 2, 25, 12 * 1024)
 MACHINES = {
     "H100": H100,
     "A100": A100,
