@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import torch
 
+from fastgan.nn import FusedLSTM
 from fastgan.ops import lstm as table
 from fastgan.ops import native
 from fastgan.ops.lstm import autograd, cuda_gpu, lstm, reference
@@ -110,6 +111,16 @@ def test_short_numbers(case, dtype):
     assert_fair(over_draws(case, run), fair, truth)
 
 
+def test_a_layer_over_sixty_four_blocks(device):
+    stack = dataclasses.replace(Case(2, 2, 9, 1024), dtype=torch.bfloat16).stack()
+    trace, want = cuda_gpu.forward(stack), reference.forward(stack)
+    everything = [name != "masks" for name in names_of(stack)]
+    seeds = seeds_for(want[:3])
+    found, fair = (run(stack, want, *seeds, everything) for run in (cuda_gpu.backward, reference.backward))
+    for one, other in zip((*trace[:3], *flatten(found)), (*want[:3], *flatten(fair)), strict=True):
+        assert one is other is None or error(one, other.double()) < 0.02
+
+
 def test_tf32_is_as_long_as_it_says():
     case = Case(3, 4, 20, 64, layers=2)
     truth, exact = run_ours(case, "reference", F64), run_ours(case, "cuda")
@@ -172,6 +183,16 @@ def test_a_gradient_penalty():
     truth, fair = penalty("reference", F64), penalty("reference", F32)
     for one, other, want in zip(penalty("cuda", F32), fair, truth, strict=True):
         assert error(one, want) <= 2 * error(other, want) + 8 * torch.finfo(F32).eps
+
+
+def test_compiled_whole():
+    module = FusedLSTM(3, 8, num_layers=2, backend="cuda")
+    x = torch.randn(4, 2, 3, requires_grad=True)
+    found, want = (run(x)[0] for run in (torch.compile(module, fullgraph=True, backend="aot_eager"), module))
+    assert torch.equal(found, want)
+    gradients = [torch.autograd.grad(output.square().sum(), (x, *module.parameters())) for output in (found, want)]
+    for one, other in zip(*gradients, strict=True):
+        assert torch.equal(one, other)
 
 
 @pytest.mark.parametrize("without_triton", [False, True])
