@@ -129,16 +129,16 @@ def run_ours(case: Case, backend: str, dtype: torch.dtype | None = None, device:
     return over_draws(case, run)
 
 
-def run_torch(case: Case) -> dict[str, Tensor]:
+def run_torch(case: Case, device: str = "cpu") -> dict[str, Tensor]:
     """The same from torch's own LSTM."""
-    return over_draws(case, lambda seed: _torch_once(case, case.stack(grad=True, seed=seed)))
+    return over_draws(case, lambda seed: _torch_once(case, case.stack(grad=True, seed=seed, device=device)))
 
 
 def _torch_once(case: Case, stack: Stack) -> dict[str, Tensor]:
     """Layer by layer where something is multiplied in between."""
     size = (case.layers * case.directions, case.batch)
-    h0 = torch.zeros(*size, case.projected or case.hidden, dtype=case.dtype) if stack.h0 is None else stack.h0
-    c0 = torch.zeros(*size, case.hidden, dtype=case.dtype) if stack.c0 is None else stack.c0
+    h0 = stack.x.new_zeros(*size, case.projected or case.hidden) if stack.h0 is None else stack.h0
+    c0 = stack.x.new_zeros(*size, case.hidden) if stack.c0 is None else stack.c0
     span = case.directions
     runs = [(0, case.layers)] if stack.masks is None else [(layer, layer + 1) for layer in range(case.layers)]
     x, h_n, c_n = stack.x, [], []
@@ -168,11 +168,13 @@ def error(ours: Tensor, truth: Tensor) -> float:
     return ((ours.double() - truth).abs().max() / truth.abs().max().clamp_min(1e-30)).item()
 
 
-def assert_fair(ours: dict[str, Tensor], fair: dict[str, Tensor], truth: dict[str, Tensor]) -> None:
-    """No more than twice torch's error and a floor."""
+def assert_fair(
+    ours: dict[str, Tensor], fair: dict[str, Tensor], truth: dict[str, Tensor], floor: float | None = None
+) -> None:
+    """No more than twice torch's error and a floor, by default the dtype's."""
     assert ours.keys() == truth.keys() == fair.keys()
     for name, value in ours.items():
         assert value.shape == truth[name].shape, name
         assert value.dtype == fair[name].dtype, name
-        budget = 2 * error(fair[name], truth[name]) + FLOORS[value.dtype]
+        budget = 2 * error(fair[name], truth[name]) + (FLOORS[value.dtype] if floor is None else floor)
         assert error(value, truth[name]) <= budget, name
