@@ -14,13 +14,21 @@ brief = False  # one turn of one call each: shows that a benchmark runs, not how
 Times = dict[str, list[float]]
 
 
-def take_turns(calls: Mapping[str, Callable[[], object]], turns: int = TURNS, seconds: float = SECONDS) -> Times:
+def take_turns(
+    calls: Mapping[str, Callable[[], object]],
+    turns: int = TURNS,
+    seconds: float = SECONDS,
+    enough: float = ENOUGH,
+    fewest: int = FEWEST,
+) -> Times:
     """Time each call, over and over in turn, after a first round that is not counted.
 
     Args:
         calls: the contenders by name.
         turns: how many, at most.
         seconds: how long each turn is, at least.
+        enough: seconds for all turns together.
+        fewest: turns, however long they take.
 
     Returns:
         Seconds per call, one number for each turn, by name.
@@ -32,7 +40,7 @@ def take_turns(calls: Mapping[str, Callable[[], object]], turns: int = TURNS, se
     once = {name: timed(call, 1) for name, call in calls.items()}
     repeats = {name: max(1, round(seconds / each)) for name, each in once.items()}
     whole = sum(max(seconds, each) for each in once.values())
-    turns = min(turns, max(FEWEST, int(ENOUGH / whole)))
+    turns = min(turns, max(fewest, int(enough / whole)))
     times: Times = {name: [] for name in calls}
     for _ in range(turns):
         for name, call in calls.items():
