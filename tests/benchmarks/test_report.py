@@ -26,6 +26,30 @@ def row(ratio: float = 3.5, **changes: object) -> rows.Row:
     } | changes
 
 
+def gpu_row(eager: float = 6.5, **changes: object) -> rows.Row:
+    return {
+        "date": "2025-01-31T10:00:00+00:00",
+        "table": "gpu",
+        "case": "T6-B4096-I1-H128-L2",
+        "workload": "training",
+        "numbers": "bfloat16",
+        "auto": "cuda",
+        "left out": {},
+        "failed": {},
+        "seconds": {"torch, eager": eager * 1e-3, "cuda, eager": 1e-3, "torch, graph": 3e-3, "cuda, graph": 2e-3},
+        "ratio": {
+            "cuda, eager": [eager, 6.0, 7.0],
+            "cuda, graph": [1.5, 1.25, 1.75],
+            "triton, eager": [0.5, 0.25, 0.75],
+        },
+        "share": {"cuda, graph": 0.36},
+        "machine": {"gpu": "Abacus H9"},
+        "versions": {"torch": "9.9.9", "cudnn": "99"},
+        "commit": "0123456789abcdef",
+        "clean": True,
+    } | changes
+
+
 def line(page: str, *parts: str) -> str:
     """The one table line that has all these parts."""
     found = [text for text in page.splitlines() if text.startswith("|") and all(part in text for part in parts)]
@@ -116,3 +140,30 @@ def test_steps_have_a_table_of_their_own():
 def test_times_have_three_digits():
     found = [report.duration(seconds) for seconds in (12.345, 0.12345, 0.012345, 1.2345e-5, 1.2345e-6)]
     assert found == ["12.3 s", "123 ms", "12.3 ms", "12.3 µs", "1.23 µs"]
+
+
+def test_without_a_gpu_the_page_says_so():
+    assert "No row has been recorded yet" in report.page([row()])
+    assert "No row has been recorded yet" not in report.page([row(), gpu_row()])
+
+
+def test_rows_of_a_gpu_stand_beside_their_aims():
+    page = report.page([row(), gpu_row(9.75), gpu_row()])
+    assert "Rows: 1 shown, 1 recorded." in page
+    assert "### Abacus H9\n\nMeasured 2025-01-31 with torch 9.9.9, cudnn 99; commit 0123456789." in page
+    found = line(page, "T6-B4096-I1-H128-L2")
+    assert "| bfloat16 | cuda | 6.50 ms | 1.00 ms | 6.50 (6.00 to 7.00) | 3, reached |" in found
+    assert "| 3.00 ms | 2.00 ms | 1.50 (1.25 to 1.75) | 2, not reached |" in found
+    assert "| 36% | 35%, reached | triton, eager 0.50 |" in found
+    assert "2 of 3 aims reached." in page
+
+
+def test_what_failed_on_a_gpu_is_shown():
+    nothing = {"auto": None, "seconds": {}, "ratio": {}, "share": {}}
+    page = report.page([gpu_row(), gpu_row(**nothing, failed={"all": "no answer | 60 s"})])
+    found = line(page, "T6-B4096-I1-H128-L2")
+    assert "3, no answer" in found
+    assert "all: no answer / 60 s |" in found
+    assert "0 of 3 aims reached." in page
+    unplanned = report.page([gpu_row(case="T7", failed={"torch, graph": "no"}, **{"left out": {"triton": "absent"}})])
+    assert "torch, graph: no; triton: absent |" in line(unplanned, "T7")
