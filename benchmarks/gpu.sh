@@ -3,8 +3,8 @@
 # times against torch.nn.LSTM, a short table last. Takes at most ten minutes; what fails is named, fails the command, and does not
 # stop the rest. Options go to `python -m benchmarks.lstm_gpu` (--brief).
 #
-# Rows go to benchmarks/results/lstm-gpu.jsonl and from there into benchmarks/RESULTS.md. Needs torch, triton, numpy and pytest, of nvcc, pybind11 and compute-sanitizer
-# what there is, and no network.
+# Rows go to benchmarks/results/lstm-gpu.jsonl, and from there into benchmarks/RESULTS.md. Needs torch, triton, numpy and pytest,
+# of nvcc, pybind11 and compute-sanitizer what there is, and no network.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 unset TRITON_INTERPRET FASTGAN_BACKEND
