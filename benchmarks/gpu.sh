@@ -10,6 +10,7 @@ cd "$(dirname "$0")/.." || exit
 unset TRITON_INTERPRET FASTGAN_BACKEND
 export CUBLAS_WORKSPACE_CONFIG=:4096:8 # the tests ask torch for reproducible products
 export PYTHONUNBUFFERED=1              # the name of a test that hangs is to be seen
+export OMP_NUM_THREADS=2               # many processes at once, and the work is the GPU's
 PYTHON=${PYTHON:-python3}
 TESTS=tests/ops/lstm
 END=590 # seconds
@@ -28,7 +29,6 @@ try() { # NAME SECONDS COMMAND...
   esac
   return 1
 }
-tests() { "$PYTHON" -m pytest --noconftest -p no:cacheprovider -vv "$@"; }
 has() { command -v "$1" >/dev/null; }
 
 if ! "$PYTHON" -c 'import sys, torch
@@ -48,26 +48,36 @@ else
 fi
 
 part "tests on the device"
-# Most of their time goes into compiling kernels on the processor, so both files run side by side.
+# Most of their time goes into compiling kernels on the processor, so their parts run side by side.
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
-export -f tests
-export PYTHON
-for file in test_triton test_on_device; do
-  (
-    timeout --kill-after=5 200 bash -c "tests $TESTS/$file.py" >"$logs/$file" 2>&1
-    echo $? >"$logs/$file.code"
-  ) &
+parts=(
+  "test_triton.py|no_worse or tiles"
+  "test_triton.py|short"
+  "test_triton.py|not (no_worse or tiles or short)"
+  "test_on_device.py|no_worse and float32"
+  "test_on_device.py|no_worse and tf32"
+  "test_on_device.py|no_worse and bfloat16"
+  "test_on_device.py|no_worse and float16 and not bfloat16"
+  "test_on_device.py|bits or graph"
+  "test_on_device.py|not (no_worse or bits or graph)"
+)
+for number in "${!parts[@]}"; do
+  {
+    timeout --kill-after=5 200 "$PYTHON" -m pytest --noconftest -p no:cacheprovider -vv "$TESTS/${parts[number]%%|*}" \
+      -k "${parts[number]#*|}" >"$logs/$number" 2>&1
+    echo $? >"$logs/$number.code"
+  } &
 done
 wait
-for file in test_triton test_on_device; do
-  code=$(cat "$logs/$file.code")
+for number in "${!parts[@]}"; do
+  code=$(cat "$logs/$number.code")
   if [ "$code" != 0 ]; then
-    wrong+=("$file.py: ended with $code (124 and 137: not done within 200 s)")
-    grep -v PASSED "$logs/$file"
+    wrong+=("${parts[number]}: ended with $code (124 and 137: not done within 200 s)")
+    grep -v PASSED "$logs/$number"
   fi
-  printf '%s: ' "$file.py"
-  tail -n 1 "$logs/$file"
+  printf '%s: ' "${parts[number]}"
+  tail -n 1 "$logs/$number"
 done
 
 part "compute-sanitizer"

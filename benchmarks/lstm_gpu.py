@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from multiprocessing.connection import Connection
 
@@ -28,11 +29,37 @@ LIMIT, LONGER = (
     60.0,
     180.0,
 )  # seconds for a case, and where FlashRNN compiles itself; a kernel that hangs would take all
-SECONDS = 270.0
+SECONDS, LOADING = 300.0, 0.3  # for all of it, and which part may go into compiling kernels
 WAYS = ("eager", "graph", "kernels")
 
 Found = dict[int, Row]  # by the place in the list of contests
 Say = Callable[[int, Row], None]
+
+
+def load(contests: Sequence[Contest], _: Say) -> None:
+    """Let everybody make one step, for the kernels that are compiled and kept on disk; what fails will fail again."""
+    for contest in contests:
+        match = Match(contest)
+        for who in match.names:
+            with match.noting(who):
+                match.player(who).step()
+
+
+def load_all(units: list[list[Contest]], end: float) -> None:
+    """`load`, many cases side by side while there is time: compiling is work for the processor."""
+
+    def one(contests: list[Contest]) -> None:
+        limit = min(limit_of(contests), end - time.monotonic())
+        if limit > 0:
+            apart(load, contests, limit)
+
+    with ThreadPoolExecutor(max(1, (os.cpu_count() or 1) // 2)) as pool:
+        list(pool.map(one, units))
+
+
+def limit_of(contests: Sequence[Contest]) -> float:
+    """Seconds that a case may take."""
+    return LONGER if any(map(FlashRNN.plays, contests)) else LIMIT
 
 
 def play(
@@ -165,9 +192,12 @@ def main() -> int:
     if reason is not None:
         sys.exit(f"nothing to measure: {reason}")
     print(*(f"{name} {value}" for part in ("machine", "versions") for name, value in facts()[part].items()), sep=", ")
-    end, lines, faults = time.monotonic() + chosen.seconds, [], 0
-    for contests in together(BRIEF if chosen.brief else PLAN):
-        limit = min(LONGER if any(map(FlashRNN.plays, contests)) else LIMIT, end - time.monotonic())
+    start, lines, faults = time.monotonic(), [], 0
+    end, units = start + chosen.seconds, together(BRIEF if chosen.brief else PLAN)
+    load_all(units, start + chosen.seconds * LOADING)
+    print(f"kernels are compiled, in {time.monotonic() - start:.0f} s", flush=True)
+    for contests in units:
+        limit = min(limit_of(contests), end - time.monotonic())
         found, fault = apart(play, contests, limit, chosen.brief) if limit > 0 else ({}, "time was over")
         for place, contest in enumerate(contests):
             row = found.get(place) or nothing(contest, fault or "it said nothing")

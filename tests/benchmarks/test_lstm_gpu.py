@@ -139,6 +139,18 @@ def test_rows_come_from_another_process():
         assert found[1]["failed"].keys() == {"torch, kernels", "cpu, kernels"}
 
 
+def test_loading_ends_in_time_whatever_fails(monkeypatch):
+    seen = []
+    monkeypatch.setattr(lstm_gpu, "apart", lambda work, contests, limit: seen.append((work, contests, limit)))
+    lstm_gpu.load_all([[CONTEST], [CONTEST]], time.monotonic() + 5)
+    assert [(work, contests) for work, contests, _ in seen] == [(lstm_gpu.load, [CONTEST])] * 2
+    assert all(0 < limit <= 5 for *_, limit in seen)
+    lstm_gpu.load_all([[CONTEST]], time.monotonic() - 1)
+    assert len(seen) == 2
+    monkeypatch.setattr(lstm_gpu.Match, "player", None)
+    lstm_gpu.load([CONTEST], lambda place, row: None)
+
+
 def test_all_rows_are_written_and_what_failed_fails_the_command(monkeypatch, tmp_path, capsys):
     good = lstm_gpu.nothing(CONTEST, "") | {
         "auto": "cuda",
@@ -151,6 +163,7 @@ def test_all_rows_are_written_and_what_failed_fails_the_command(monkeypatch, tmp
     monkeypatch.setattr(lstm_gpu, "why_nothing", lambda: None)
     monkeypatch.setattr(lstm_gpu, "facts", lambda: {"machine": {"gpu": "Abacus"}, "versions": {"torch": "9"}})
     monkeypatch.setattr(lstm_gpu, "apart", lambda work, contests, *rest: found[contests[0].numbers])
+    monkeypatch.setattr(lstm_gpu, "load_all", lambda units, end: None)
     monkeypatch.setattr(lstm_gpu, "PLAN", (CONTEST, other))
     monkeypatch.setattr(rows, "LSTM_GPU", tmp_path / "rows.jsonl")
     monkeypatch.setattr("sys.argv", ["lstm_gpu", "--record"])
