@@ -21,7 +21,7 @@ import torch
 
 from benchmarks import rows
 from benchmarks.gpu_cases import BRIEF, PLAN, Contest, together
-from benchmarks.gpu_contest import GPU_BACKENDS, FlashRNN, Match
+from benchmarks.gpu_contest import GPU_BACKENDS, FlashRNN, Match, numerics
 from benchmarks.rows import Row
 from fastgan.ops.lstm import backends
 
@@ -41,7 +41,7 @@ def load(contests: Sequence[Contest], _: Say) -> None:
     for contest in contests:
         match = Match(contest)
         for who in match.names:
-            with match.noting(who):
+            with numerics(contest), match.noting(who):
                 match.player(who).step()
 
 
