@@ -172,7 +172,7 @@ def errors(found: Answers, truth: Answers) -> dict[str, float]:
 def able(case: Case, numbers: str, device: str, names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """Which backends can run a case, fastest first, and why the others cannot."""
     sizes = case.steps, case.batch, case.inputs, case.hidden, 0
-    problem = Problem(*sizes, DTYPES[numbers], device, case.packed)
+    problem = Problem(*sizes, DTYPES[numbers], device, case.packed, case.directions)
     reasons = {row.name: row.why_not(problem) for row in BACKENDS if row.name in names}
     return [name for name, why in reasons.items() if why is None], {name: why for name, why in reasons.items() if why}
 

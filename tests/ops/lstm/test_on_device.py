@@ -40,7 +40,7 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU th
 
 PAPER = Case(6, 32, 1, 128, layers=2)
 RICH = Case(5, 7, 3, 40, layers=2, directions=2, states=True, dropout=True)
-PACKED = Case(6, 5, 3, 33, layers=2, states=True, lengths=(6, 6, 4, 2, 1))
+PACKED = Case(6, 5, 3, 40, layers=2, states=True, lengths=(6, 6, 4, 2, 1))
 LONG_PACKED = Case(200, 200, 3, 64, lengths=tuple(range(200, 0, -1)))
 LARGE = [Case(32, 16, hidden, hidden) for hidden in (512, 768, 1024)]
 SIZES = [*(Case(6, batch, 1, 128, layers=2) for batch in (3, 32, 512, 4096)), *LARGE, LONG_PACKED, RICH]
@@ -68,7 +68,7 @@ def exact_products_and_memory_full_of_nan() -> Iterator[None]:
 def skip_unless_able(backend: str, case: Case) -> None:
     """Skip with the backend's own reason."""
     sizes = case.steps, case.batch, case.inputs, case.hidden, case.projected
-    reason = ROWS[backend].why_not(Problem(*sizes, case.dtype, DEVICE, bool(case.lengths)))
+    reason = ROWS[backend].why_not(Problem(*sizes, case.dtype, DEVICE, bool(case.lengths), case.directions))
     if reason is not None:
         pytest.skip(reason)
 
