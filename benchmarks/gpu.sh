@@ -43,7 +43,7 @@ if ! has nvcc; then
 elif ! "$PYTHON" -c 'import pybind11, setuptools'; then
   echo "pybind11 or setuptools is not here: Triton alone"
 else
-  FASTGAN_NATIVE=cuda try "build of the CUDA kernels" 120 "$PYTHON" setup.py --quiet build_ext --inplace ||
+  FASTGAN_NATIVE=cuda try "build of the CUDA kernels" 180 "$PYTHON" setup.py --quiet build_ext --inplace --parallel 2 ||
     echo "the CUDA kernels are not built: Triton alone"
 fi
 
