@@ -49,6 +49,23 @@ class Problem(NamedTuple):
     packed: bool = False
     directions: int = 1
 
+    def beyond(self, device: str, dtypes: Iterable[torch.dtype], *, projected: bool = False) -> list[str]:
+        """What keeps kernels from running this that need something of everything, in words; empty when nothing does.
+
+        Args:
+            device: the kind that they take tensors of.
+            dtypes: those that they take.
+            projected: whether they can project states.
+        """
+        reasons = [] if self.device == device else [f"tensors on {self.device} (it takes {device})"]
+        names = [str(dtype).removeprefix("torch.") for dtype in (self.dtype, *dtypes)]
+        if names[0] not in names[1:]:
+            reasons.append(f"{names[0]} (it takes {', '.join(names[1:])})")
+        if self.projection and not projected:
+            reasons.append("projected states")
+        sizes = ("batch", self.batch), ("input", self.inputs), ("state", self.hidden)
+        return reasons + [f"an empty {name}" for name, size in sizes if size == 0]
+
 
 @dataclass(frozen=True, slots=True)
 class Backend:

@@ -19,16 +19,7 @@ def why_not(problem: Problem) -> str | None:
     """Every reason why this backend cannot run a problem, or None."""
     if problem.device == "cpu" and problem.dtype in _DTYPES and problem.batch and problem.inputs and problem.hidden:
         return native.why_not()
-    reasons = []
-    if problem.device != "cpu":
-        reasons.append(f"tensors on {problem.device} (it takes cpu)")
-    if problem.dtype not in _DTYPES:
-        reasons.append(f"{str(problem.dtype).removeprefix('torch.')} (it takes {', '.join(_DTYPES.values())})")
-    reasons += [
-        f"an empty {name}"
-        for name, size in (("batch", problem.batch), ("input", problem.inputs), ("state", problem.hidden))
-        if size == 0
-    ]
+    reasons = problem.beyond("cpu", _DTYPES, projected=True)
     absent = native.why_not()
     if absent is not None:
         reasons.append(absent)

@@ -14,7 +14,7 @@ from torch import Tensor
 from fastgan.ops import native
 from fastgan.ops.lstm import products, triton_gpu
 from fastgan.ops.lstm.second import second as by_hand
-from fastgan.ops.lstm.stack import Gradients, Stack, Trace, layout_of, new_trace
+from fastgan.ops.lstm.stack import Gradients, Stack, Trace, layout_of, new_trace, offsets_of
 from fastgan.ops.registry import Backend, Problem
 
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16)
@@ -29,23 +29,10 @@ def emulated() -> bool:
 
 def why_not(problem: Problem) -> str | None:
     """Every reason why this backend cannot run a problem, or None."""
-    reasons = []
-    device = "cpu" if emulated() else "cuda"
-    if problem.device != device:
-        reasons.append(f"tensors on {problem.device} (it takes {device})")
-    if problem.dtype not in _DTYPES:
-        names = ", ".join(str(dtype).removeprefix("torch.") for dtype in _DTYPES)
-        reasons.append(f"{str(problem.dtype).removeprefix('torch.')} (it takes {names})")
-    if problem.projection:
-        reasons.append("projected states")
+    reasons = problem.beyond("cpu" if emulated() else "cuda", _DTYPES)
     multiple = _ALIGNED // problem.dtype.itemsize
     if problem.hidden % multiple:
         reasons.append(f"{problem.hidden} hidden units (it takes multiples of {multiple})")
-    reasons += [
-        f"an empty {name}"
-        for name, size in (("batch", problem.batch), ("input", problem.inputs), ("state", problem.hidden))
-        if size == 0
-    ]
     absent = why_not_here()
     if absent is not None:
         reasons.append(absent)
@@ -181,7 +168,7 @@ def _where(stack: Stack, first: int, last: int) -> tuple[object, ...]:
 def _numbers(stack: Stack) -> tuple[int, ...]:
     """T, B, I, H, L, D, N, and where the offsets are."""
     steps, batch, inputs, hidden, _, layers, directions = layout_of(stack).sizes
-    offsets = triton_gpu._offsets_of(stack)
+    offsets = offsets_of(stack)
     at = 0 if offsets is None else offsets.data_ptr()
     return steps, batch, inputs, hidden, layers, directions, layout_of(stack).shapes.gates[1], at
 

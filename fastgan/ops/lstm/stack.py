@@ -1,7 +1,8 @@
 """What a call of the LSTM is made of, what it leaves behind, and the shapes of both."""
 
+import functools
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import torch
@@ -272,6 +273,18 @@ def new_trace(stack: Stack, keep: bool, lend: Callable[..., Tensor] | None = Non
         lend(*cells) if keep else None,
         lend(*gates) if keep else None,
     )
+
+
+def offsets_of(stack: Stack) -> Tensor | None:
+    """Where each step's rows begin, int64 [T + 1] where x is; None when all steps have B."""
+    return offsets_from(stack.batch_sizes, stack.x.device) if stack.batch_sizes else None
+
+
+@functools.lru_cache(maxsize=64)
+def offsets_from(sizes: tuple[int, ...], device: torch.device) -> Tensor:
+    """The same from the sequences at each step."""
+    with torch.inference_mode(False):
+        return torch.tensor([0, *accumulate(sizes)], device=device)
 
 
 def rows_of(stack: Stack) -> list[int]:
