@@ -11,7 +11,6 @@ import importlib
 import importlib.util
 import os
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import Any, NamedTuple
 
 import torch
@@ -20,7 +19,7 @@ from torch import Tensor
 from fastgan.ops.lstm import products
 from fastgan.ops.lstm.products import previous
 from fastgan.ops.lstm.second import Moved, Place, second_by
-from fastgan.ops.lstm.stack import Gradients, Stack, Trace, layout_of, new_trace
+from fastgan.ops.lstm.stack import Gradients, Stack, Trace, layout_of, new_trace, offsets_from, offsets_of
 from fastgan.ops.registry import Backend, Problem
 
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16)
@@ -34,20 +33,9 @@ def interpreted() -> bool:
 
 def why_not(problem: Problem) -> str | None:
     """Every reason why this backend cannot run a problem, or None."""
-    reasons = []
-    device = "cpu" if interpreted() else "cuda"
-    if problem.device != device:
-        reasons.append(f"tensors on {problem.device} (it takes {device})")
-    if problem.dtype not in _DTYPES:
-        names = ", ".join(str(dtype).removeprefix("torch.") for dtype in _DTYPES)
-        reasons.append(f"{str(problem.dtype).removeprefix('torch.')} (it takes {names})")
-    if problem.projection:
-        reasons.append("projected states")
-    reasons += [
-        f"an empty {name}"
-        for name, size in (("batch", problem.batch), ("input", problem.inputs), ("state", problem.hidden))
-        if size == 0
-    ]
+    reasons = problem.beyond("cpu" if interpreted() else "cuda", _DTYPES)
+    if problem.hidden * max(problem.inputs, 2 * problem.hidden) >= 2**31:
+        reasons.append("weights of 2^31 numbers a gate")
     absent = why_not_here()
     if absent is not None:
         reasons.append(absent)
@@ -74,8 +62,8 @@ def forward(stack: Stack, keep: bool = True) -> Trace:
     inner = trace.inner
     if inner is None and layers > 1:
         inner = stack.x.new_empty(layout_of(stack).shapes.inner)
-    tile = tile_of(batch, stack.x.dtype)
-    weights, rows, offsets = _by_part(stack), _counts(stack), _offsets_of(stack)
+    tile = tile_of(hidden, batch, stack.x.dtype)
+    weights, rows, offsets = _by_part(stack), _counts(stack), offsets_of(stack)
     state = stack.x.new_empty((directions, batch, hidden), dtype=torch.float32)
     for first, last in _launches(layers, directions):
         _run(
@@ -125,7 +113,7 @@ def backward(
     d_gates, d_inner = new(shapes.gates), new(shapes.inner) if layers > 1 else None
     states = (wanted[1] or wanted[2]) and stack.h0 is not None
     d_h0, d_c0 = (new(shapes.h_n), new(shapes.c_n)) if states else (None, None)
-    tile = tile_of(batch, stack.x.dtype)
+    tile = tile_of(hidden, batch, stack.x.dtype)
     w_ih, w_hh, _, _ = _by_part(stack)
     state = new((directions, batch, hidden), dtype=torch.float32)
     for first, last in reversed(_launches(layers, directions)):
@@ -146,7 +134,7 @@ def backward(
             d_h0,
             d_c0,
             state,
-            _offsets_of(stack),
+            offsets_of(stack),
             *_counts(stack),
             H=hidden,
             LAYERS=layers,
@@ -210,12 +198,11 @@ def _back(
 
 
 def _launch(kernel: Any, place: Place, *tensors: Tensor) -> None:
-    """A pass over the steps of one place, on dense tensors. There is twice as much to hold as in the first order."""
+    """A pass over the steps of one place, on dense tensors."""
     sizes = tuple(place.sizes)
     batch, hidden = sizes[0], place.c.shape[1]
-    tile = tile_of(batch, place.c.dtype)
-    tile = tile._replace(units=tile.units // 2, warps=8)
-    offsets = None if sizes[-1] == batch else _offsets(sizes, place.c.device)
+    tile = tile_of(hidden, batch, place.c.dtype, order=2)
+    offsets = None if sizes[-1] == batch else offsets_from(sizes, place.c.device)
     grid = _grid(batch, tile, 1)
     _run(kernel, grid, *tensors, offsets, len(sizes), batch, H=hidden, REVERSE=place.reverse, **tile.options())
 
@@ -228,12 +215,11 @@ def _run(kernel: Any, grid: tuple[int, int], *arguments: Any, **options: Any) ->
 
 
 class Tile(NamedTuple):
-    """How a pass is cut up: sequences of a program, units at a time, terms of a product at a time, warps."""
+    """How a pass is cut up: sequences of a program, units at a time, terms of a product at a time."""
 
     block: int
     units: int
     chunk: int
-    warps: int
 
     def options(self) -> dict[str, Any]:
         """What every kernel is told."""
@@ -242,19 +228,27 @@ class Tile(NamedTuple):
             "UNITS": self.units,
             "CHUNK": self.chunk,
             "PRECISION": precision(),
-            "num_warps": self.warps,
+            "num_warps": 8,
+            "maxnreg": 255,  # left alone, the assembler spills to make room for a second program on a multiprocessor
         }
 
 
-def tile_of(batch: int, dtype: torch.dtype) -> Tile:
+def tile_of(hidden: int, batch: int, dtype: torch.dtype, order: int = 1) -> Tile:
     """The tile for a problem: small batches are spread over many programs, large ones share what is read of weights.
 
     Args:
+        hidden: units.
         batch: sequences.
         dtype: of all tensors.
+        order: 2 for the second order, where there is twice as much to hold.
     """
     chunk = 32 if dtype == torch.float32 else 64
-    return Tile(16, 64, chunk, 4) if batch <= 2048 else Tile(64, 32, chunk, 8)
+    if hidden * dtype.itemsize % 16:  # rows begin anywhere, so every value has an address of its own, in registers
+        return Tile(16, 32, chunk)
+    exact = dtype == torch.float32 and precision() == "tf32x3"
+    if batch <= 2048 or exact:  # three products hold three times as much
+        return Tile(16, 64 // order, chunk)
+    return Tile(64 // order, 16, chunk)
 
 
 def precision() -> str:
@@ -291,17 +285,6 @@ def _counts(stack: Stack) -> tuple[int, int, int]:
     """T, B, N."""
     steps, batch, *_ = layout_of(stack).sizes
     return steps, batch, layout_of(stack).shapes.gates[1]
-
-
-def _offsets_of(stack: Stack) -> Tensor | None:
-    """Where each step's rows begin, [T + 1]; None when all have B."""
-    return _offsets(stack.batch_sizes, stack.x.device) if stack.batch_sizes else None
-
-
-@functools.lru_cache(maxsize=64)
-def _offsets(sizes: tuple[int, ...], device: torch.device) -> Tensor:
-    with torch.inference_mode(False):
-        return torch.tensor([0, *accumulate(sizes)], device=device)
 
 
 BACKEND = Backend("triton", why_not, why_not_here, forward, backward, second)

@@ -123,12 +123,13 @@ def add_gates(
     i, f, g, o, left, live, weight, units, real, K, H: tl.constexpr, CHUNK: tl.constexpr, PRECISION: tl.constexpr
 ):
     """Adds the products of rows, [BLOCK, K] that begin at `left` [BLOCK], with a weight [4H, K] transposed."""
-    column = weight + units.to(tl.int64)[None, :] * K
+    steps = tl.arange(0, CHUNK)
+    at = units[None, :] * K + steps[:, None]
     for start in range(0, K, CHUNK):
-        part = start + tl.arange(0, CHUNK)
+        part = start + steps
         within = part < K
         rows = _factor(left[:, None] + part[None, :], live[:, None] & within[None, :])
-        chunk = column + part[:, None]
+        chunk = weight + start + at
         there = within[:, None] & real[None, :]
         i = tl.dot(rows, _factor(chunk, there), i, PRECISION)
         f = tl.dot(rows, _factor(chunk + H * K, there), f, PRECISION)
@@ -153,12 +154,13 @@ def _add_thin(i, f, g, o, left, live, weight, units, real, K, H: tl.constexpr):
 @triton.jit
 def add_back(total, left, live, weight, columns, K, H: tl.constexpr, CHUNK: tl.constexpr, PRECISION: tl.constexpr):
     """Adds the product of gradients of gates, [BLOCK, 4H] that begin at `left`, with columns of a weight [4H, K]."""
+    steps = tl.arange(0, CHUNK)
     for start in range(0, 4 * H, CHUNK):
-        part = start + tl.arange(0, CHUNK)
+        part = start + steps
         within = part < 4 * H
         rows = _factor(left[:, None] + part[None, :], live[:, None] & within[None, :])
         there = within[:, None] & (columns < K)[None, :]
-        chunk = _factor(weight + part.to(tl.int64)[:, None] * K + columns[None, :], there)
+        chunk = _factor(weight + tl.cast(start, tl.int64) * K + (steps[:, None] * K + columns[None, :]), there)
         total = tl.dot(rows, chunk, total, PRECISION)
     return total
 
