@@ -1,11 +1,14 @@
-"""What the Triton kernels need of a multiprocessor, found by compiling them: no GPU takes part.
+"""What the GPU kernels need of a multiprocessor, found by compiling them: no GPU takes part.
 
     python -m benchmarks.resources [--brief]
 
-Every launch of the backend is made as it would be made on a GPU, compiled for each architecture and not run. A kernel that keeps
+Of the backend "triton" every launch is made as it would be made on a GPU, compiled for each architecture and not run. A kernel that keeps
 numbers in local memory because registers do not suffice, or wants more shared memory than there is, fails the command. A plain
 call has one input and nothing that can be left out; one with everything has 33, both directions, states, masks and sequences of
-two lengths. The second order (move, back) takes half as many units at a time.
+two lengths. The second order (move, back) takes fewer units at a time.
+
+Of the backend "cuda" all kernels are compiled, warnings being errors; each serves any size, and how much shared memory a launch
+takes is planned by what the device has.
 """
 
 import argparse
@@ -27,6 +30,7 @@ from unittest import mock
 import torch
 from torch import Tensor
 
+from benchmarks import nvcc
 from fastgan.ops.lstm import triton_gpu
 from fastgan.ops.lstm.stack import Gradients, Stack
 
@@ -40,41 +44,64 @@ PRODUCTS = {  # dtype, and whether TF32 is allowed
     "float32 as TF32": (torch.float32, True),
     "float32 as 3 TF32": (torch.float32, False),
 }
+KINDS = {  # as csrc/cuda/numbers.h calls them
+    "bfloat16": "bfloat16",
+    "float16": "float16",
+    "tf32": "float32 as TF32",
+    "threetf32": "float32 as 3 TF32",
+}
 COLUMNS = "architecture|products|units|batch|call|tile|kernel|registers|local bytes|shared bytes|verdict"
 
 
 def main() -> int:
     """Print the table; 1 when a kernel does not fit."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--brief", action="store_true", help="one architecture, dtype and size: half a minute")
+    parser.add_argument("--brief", action="store_true", help="of Triton one architecture, dtype and size: two minutes")
     brief = parser.parse_args().brief
-    if importlib.util.find_spec("triton") is None:
-        print("Triton is not installed: nothing is compiled")
-        return 0
     if triton_gpu.interpreted():
         sys.exit("TRITON_INTERPRET=1 is set: there is nothing to compile then; unset it")
+    left_out, bad = [], 0
     print(f"| {' | '.join(COLUMNS.split('|'))} |\n|{'---|' * len(COLUMNS.split('|'))}")
-    bad = 0
-    architectures, names, units = ((90,), ("bfloat16",), (128,)) if brief else (SHARED, PRODUCTS, (128, 255, 512))
-    batches = (32,) if brief else (32, 8192)
-    for architecture, name, hidden, batch, plain in product(architectures, names, units, batches, (True, False)):
-        dtype, torch.backends.cudnn.allow_tf32 = PRODUCTS[name]
-        tile = triton_gpu.tile_of(batch, dtype)
-        for kernel in launches(architecture, call(hidden, batch, dtype, plain)):
-            registers, local = usage(kernel)
-            shared = kernel.metadata.shared
-            fits = local == 0 and shared <= SHARED[architecture]
+    for reason, rows in ((_no_triton(), triton_rows(brief)), (nvcc.why_not(), cuda_rows())):
+        left_out += [reason] if reason else []
+        for fits, cells in rows if reason is None else ():
             bad += not fits
-            size = f"{tile.block} x {tile.units} x {tile.chunk}, {tile.warps} warps"
-            cells = [f"sm_{architecture}", name, hidden, batch, "plain" if plain else "everything", size]
-            cells += [kernel.name, registers, local, shared, "fits" if fits else "does not fit"]
-            print(f"| {' | '.join(map(str, cells))} |", flush=True)
+            print(f"| {' | '.join(map(str, cells))} | {'fits' if fits else 'does not fit'} |", flush=True)
+    for reason in left_out:
+        print(f"left out: {reason}")
     return int(bad > 0)
 
 
-def call(hidden: int, batch: int, dtype: torch.dtype, plain: bool) -> Stack:
-    """Two layers: over one value a step, as the paper has them, or with all that a call can have."""
-    inputs, ways = (1, 1) if plain else (33, 2)
+def _no_triton() -> str | None:
+    return None if importlib.util.find_spec("triton") else "Triton is not installed"
+
+
+def cuda_rows() -> Iterator[tuple[bool, list[object]]]:
+    """Whether a kernel of the backend "cuda" fits, and all but the last cell of its row."""
+    for kernel in nvcc.kernels():
+        tile = f"{kernel.tiles} a warp"
+        cells = [kernel.architecture, KINDS[kernel.kind], "any", "any", "", tile, f"cuda {kernel.call}"]
+        yield kernel.fits, [*cells, kernel.registers, kernel.local, "as planned"]
+
+
+def triton_rows(brief: bool) -> Iterator[tuple[bool, list[object]]]:
+    """The same for the launches of the backend "triton"."""
+    architectures, names, units = ((90,), ("bfloat16",), (128,)) if brief else (SHARED, PRODUCTS, (32, 128, 255, 512))
+    batches = (32,) if brief else (32, 8192)
+    for architecture, name, hidden, batch, plain in product(architectures, names, units, batches, (True, False)):
+        dtype, torch.backends.cudnn.allow_tf32 = PRODUCTS[name]
+        tile = triton_gpu.tile_of(hidden, batch, dtype)
+        for kernel in launches(architecture, call(hidden, dtype, plain), batch):
+            registers, local = usage(kernel)
+            shared = kernel.metadata.shared
+            size = f"{tile.block} x {tile.units} x {tile.chunk}"
+            cells = [f"sm_{architecture}", name, hidden, batch, "plain" if plain else "everything", size]
+            yield local == 0 and shared <= SHARED[architecture], [*cells, kernel.name, registers, local, shared]
+
+
+def call(hidden: int, dtype: torch.dtype, plain: bool) -> Stack:
+    """Two layers of few sequences: over one value a step, as the paper has them, or with all that a call can have."""
+    inputs, ways, batch = (1, 1, 4) if plain else (33, 2, 4)
     new = functools.partial(torch.empty, dtype=dtype)
     weights: list[Tensor | None] = []
     for place in range(2 * ways):
@@ -87,10 +114,18 @@ def call(hidden: int, batch: int, dtype: torch.dtype, plain: bool) -> Stack:
     return Stack(new(sum(sizes), inputs), states, states, masks, tuple(weights), ways, sizes)
 
 
-def launches(architecture: int, stack: Stack) -> list[Any]:
-    """The kernels of a forward pass, a backward pass and a second order, compiled."""
+def launches(architecture: int, stack: Stack, batch: int) -> list[Any]:
+    """The kernels of a forward pass, a backward pass and a second order, compiled.
+
+    Of the batch they know only the tile, so the stack may have fewer sequences: torch's products are computed for nothing.
+    """
     compiled: dict[str, Any] = {}
-    with pretended(architecture, compiled):
+    real = triton_gpu.tile_of
+
+    def tile_of(hidden: int, _: int, dtype: torch.dtype, order: int = 1) -> triton_gpu.Tile:
+        return real(hidden, batch, dtype, order)
+
+    with pretended(architecture, compiled), mock.patch.object(triton_gpu, "tile_of", tile_of):
         trace = triton_gpu.forward(stack)
         wanted = [tensor is not None for tensor in stack.tensors()]
         outputs = trace.output, *((None, None) if stack.h0 is None else (trace.h_n, trace.c_n))
