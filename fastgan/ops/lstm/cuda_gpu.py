@@ -33,6 +33,10 @@ def why_not(problem: Problem) -> str | None:
     multiple = _ALIGNED // problem.dtype.itemsize
     if problem.hidden % multiple:
         reasons.append(f"{problem.hidden} hidden units (it takes multiples of {multiple})")
+    if problem.dtype.itemsize == 2 and "dtype" not in torch.ops.aten.mm.overloads():
+        reasons.append(
+            f"torch {torch.__version__}, whose products of short numbers are short themselves (2.8 can do more)"
+        )
     absent = why_not_here()
     if absent is not None:
         reasons.append(absent)
