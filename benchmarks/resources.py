@@ -90,8 +90,10 @@ def triton_rows(brief: bool) -> Iterator[tuple[bool, list[object]]]:
     batches = (32,) if brief else (32, 8192)
     for architecture, name, hidden, batch, plain in product(architectures, names, units, batches, (True, False)):
         dtype, torch.backends.cudnn.allow_tf32 = PRODUCTS[name]
-        tile = triton_gpu.tile_of(hidden, batch, dtype)
-        for kernel in launches(architecture, call(hidden, dtype, plain), batch):
+        with mock.patch.object(triton_gpu, "architecture", lambda number=architecture: number):
+            tile = triton_gpu.tile_of(hidden, batch, dtype)
+            found = launches(architecture, call(hidden, dtype, plain), batch)
+        for kernel in found:
             registers, local = usage(kernel)
             shared = kernel.metadata.shared
             size = f"{tile.block} x {tile.units} x {tile.chunk}"

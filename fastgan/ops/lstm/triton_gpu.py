@@ -248,7 +248,18 @@ def tile_of(hidden: int, batch: int, dtype: torch.dtype, order: int = 1) -> Tile
     exact = dtype == torch.float32 and precision() == "tf32x3"
     if batch <= 2048 or exact:  # three products hold three times as much
         return Tile(16, 64 // order, chunk)
+    if dtype == torch.float32 and order == 1 and architecture() < 90:  # the other tile spills there, this one on 9.0
+        return Tile(32, 16, 64)
     return Tile(64 // order, 16, chunk)
+
+
+@functools.cache
+def architecture() -> int:
+    """Ten times the compute capability of the GPU, and a number for the interpreter, which takes any tile."""
+    if interpreted():
+        return 80
+    major, minor = torch.cuda.get_device_capability()
+    return 10 * major + minor
 
 
 def precision() -> str:
