@@ -186,8 +186,6 @@ def main() -> int:
     parser.add_argument("--record", action="store_true", help="append rows to benchmarks/results/lstm-gpu.jsonl")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="for all of it (default %(default)g)")
     chosen = parser.parse_args()
-    for variable in ("TRITON_INTERPRET", "FASTGAN_BACKEND"):  # neither is what is measured
-        os.environ.pop(variable, None)
     reason = why_nothing()
     if reason is not None:
         sys.exit(f"nothing to measure: {reason}")
@@ -216,4 +214,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    for variable in ("TRITON_INTERPRET", "FASTGAN_BACKEND"):  # neither is what is measured
+        os.environ.pop(variable, None)
     sys.exit(main())

@@ -1,7 +1,6 @@
 // What the passes have in common: a block's cells, one for each of its units and sequences, and numbers in tensors.
 #pragma once
 
-#include "place.h"
 #include "resident.h"
 
 namespace fastgan::cuda {

@@ -6,6 +6,9 @@
 
 namespace fastgan::cuda {
 
+FASTGAN_DEVICE int lane() { return thread() % 32; }  // of its warp
+FASTGAN_DEVICE int warp() { return thread() / 32; }  // of its block
+
 // Sequences of a step, all those around it, and where their rows begin. As everywhere, k counts steps as they are
 // computed.
 struct Step {
@@ -32,11 +35,9 @@ class Place {
   FASTGAN_DEVICE int out() const { return shape_.directions * shape_.hidden; }
 
   // What a warp multiplies.
-  FASTGAN_DEVICE int first_row() const {
-    return kRows * plan_.tiles * (warp_number() / (plan_.segments * plan_.spans));
-  }
-  FASTGAN_DEVICE int segment() const { return warp_number() / plan_.spans % plan_.segments; }
-  FASTGAN_DEVICE int span() const { return warp_number() % plan_.spans; }
+  FASTGAN_DEVICE int first_row() const { return kRows * plan_.tiles * (warp() / (plan_.segments * plan_.spans)); }
+  FASTGAN_DEVICE int segment() const { return warp() / plan_.spans % plan_.segments; }
+  FASTGAN_DEVICE int span() const { return warp() % plan_.spans; }
 
   // Where numbers of this place begin in a tensor [L D, rows, width] and, from its columns on, in one [L, N, D H].
   FASTGAN_DEVICE std::int64_t at(std::int64_t rows, int width) const { return number() * rows * width; }
@@ -67,8 +68,6 @@ class Place {
   }
 
  private:
-  FASTGAN_DEVICE int warp_number() const { return thread() / 32; }
-
   template <typename Flag>
   FASTGAN_DEVICE Flag* flags_of_group(Flag* flags) const {
     return flags + (direction() * plan_.groups + group()) * blocks();

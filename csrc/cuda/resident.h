@@ -2,12 +2,9 @@
 #pragma once
 
 #include "numbers.h"
-#include "plan.h"
+#include "place.h"
 
 namespace fastgan::cuda {
-
-FASTGAN_DEVICE int lane() { return thread() % 32; }
-FASTGAN_DEVICE int warp() { return thread() / 32; }
 
 // A span of so many tiles. A thread holds rows lane / 4 and lane / 4 + 8 of each, of every 64 bytes the 16 that begin
 // at 16 (lane % 4); of a column it reads the same. Which terms an instruction adds up together does not matter, as long
