@@ -111,11 +111,8 @@ def backward(
                 flags.data_ptr(),
             )
         if first > 0:
-            above = products.d_read(stack, d_gates, first)
-            above = above if stack.masks is None else above * stack.masks[first - 1]
-    x = products.d_read(stack, d_gates, 0).view(stack.x.shape) if wanted[0] else None
-    weights = tuple(products.d_weights(stack, trace, d_gates, wanted))
-    return Gradients(x, d_h0 if wanted[1] else None, d_c0 if wanted[2] else None, weights)
+            above = products.d_below(stack, d_gates, first)
+    return products.gradients(stack, trace, d_gates, d_h0, d_c0, wanted)
 
 
 def second(

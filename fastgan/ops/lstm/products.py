@@ -7,7 +7,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from fastgan.ops.lstm.stack import Stack, Trace, flat, rows_of
+from fastgan.ops.lstm.stack import Gradients, Stack, Trace, flat, rows_of
 
 
 def d_read(stack: Stack, d_gates: Sequence[Tensor] | Tensor, layer: int) -> Tensor:
@@ -52,6 +52,30 @@ def d_weights(
             None,
         ]
     return found
+
+
+def d_below(stack: Stack, d_gates: Sequence[Tensor] | Tensor, layer: int) -> Tensor:
+    """The gradient of what the layer below one gives, [N, D R]: what this one has read, through its mask."""
+    down = d_read(stack, d_gates, layer)
+    return down if stack.masks is None else down * stack.masks[layer - 1]
+
+
+def gradients(
+    stack: Stack, trace: Trace, d_gates: Tensor, d_h0: Tensor | None, d_c0: Tensor | None, wanted: Sequence[bool]
+) -> Gradients:
+    """What a backward pass gives, once its way through the steps is done.
+
+    Args:
+        stack: the call.
+        trace: what its forward pass left.
+        d_gates: [L D, N, 4H].
+        d_h0: [L D, B, R], or None.
+        d_c0: [L D, B, H], or None.
+        wanted: which of `stack.tensors()` to give a gradient for.
+    """
+    x = d_read(stack, d_gates, 0).view(stack.x.shape) if wanted[0] else None
+    weights = tuple(d_weights(stack, trace, d_gates, wanted))
+    return Gradients(x, d_h0 if wanted[1] else None, d_c0 if wanted[2] else None, weights)
 
 
 def read(stack: Stack, trace: Trace, layer: int) -> Tensor:

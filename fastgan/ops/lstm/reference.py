@@ -76,9 +76,7 @@ def backward(
             d_gates[place], d_h0[place], d_c0[place], d_hr[place] = _place_backward(
                 stack, trace, place, above[:, columns], d_h_n, d_c_n
             )
-        above = products.d_read(stack, d_gates, layer)
-        if layer and stack.masks is not None:
-            above = above * stack.masks[layer - 1]
+        above = products.d_below(stack, d_gates, layer) if layer else products.d_read(stack, d_gates, 0)
     d_weights = products.d_weights(stack, trace, d_gates, wanted)
     for place, gradient in enumerate(d_hr):
         d_weights[5 * place + 4] = gradient if wanted[8 + 5 * place] else None

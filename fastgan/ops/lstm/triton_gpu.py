@@ -145,11 +145,8 @@ def backward(
         )
         if directions == 2 and first > 0:
             assert d_inner is not None
-            down = products.d_read(stack, d_gates, first)
-            d_inner[first - 1] = down if stack.masks is None else down * stack.masks[first - 1]
-    x = products.d_read(stack, d_gates, 0).view(stack.x.shape) if wanted[0] else None
-    weights = tuple(products.d_weights(stack, trace, d_gates, wanted))
-    return Gradients(x, d_h0 if wanted[1] else None, d_c0 if wanted[2] else None, weights)
+            d_inner[first - 1] = products.d_below(stack, d_gates, first)
+    return products.gradients(stack, trace, d_gates, d_h0, d_c0, wanted)
 
 
 def second(

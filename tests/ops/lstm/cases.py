@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from fastgan.ops import native
-from fastgan.ops.lstm import BACKENDS, Stack, lstm
-from fastgan.ops.lstm.stack import PARTS
+from fastgan.ops.lstm import BACKENDS, Stack, lstm, reference
+from fastgan.ops.lstm.stack import PARTS, Gradients
+from fastgan.ops.registry import Backend
 
 REASONS = {row.name: row.why_not_here() for row in BACKENDS if row.name in ("cpu", "reference")}
 ABLE = [
@@ -178,3 +179,27 @@ def assert_fair(
         assert value.dtype == fair[name].dtype, name
         budget = 2 * error(fair[name], truth[name]) + (FLOORS[value.dtype] if floor is None else floor)
         assert error(value, truth[name]) <= budget, name
+
+
+def flatten(gradients: Gradients) -> list[Tensor | None]:
+    """In the order of `names_of`, without the masks."""
+    return [gradients.x, gradients.h0, gradients.c0, *gradients.weights]
+
+
+def assert_any_backward_reads_any_forward(backend: Backend, stack: Stack) -> None:
+    """A backend and the definition leave the same, and each goes back from what the other left."""
+    want, trace = reference.forward(stack), backend.forward(stack)
+    for name, one, other in zip(trace._fields, trace, want, strict=True):
+        assert (one is None) == (other is None), name
+        if one is not None:
+            torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6, msg=name)
+    everything = [name != "masks" for name in names_of(stack)]
+    output, h_n, c_n = seeds_for(trace[:3])
+    for d_outputs in ((output, h_n, c_n), (output, None, None), (None, h_n, None), (None, None, c_n)):
+        found = [run(stack, want, *d_outputs, everything) for run in (backend.backward, reference.backward)]
+        crossed = reference.backward(stack, trace, *d_outputs, everything)
+        for one, other, third in zip(*map(flatten, (*found, crossed)), strict=True):
+            assert (one is None) == (other is None)
+            if one is not None:
+                torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+                torch.testing.assert_close(third, other, rtol=1e-4, atol=1e-5)

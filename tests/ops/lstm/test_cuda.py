@@ -15,9 +15,11 @@ from fastgan.ops.registry import Problem
 from tests.ops.lstm import emulated
 from tests.ops.lstm.cases import (
     Case,
+    assert_any_backward_reads_any_forward,
     assert_fair,
     collect,
     error,
+    flatten,
     leaves_of,
     names_of,
     over_draws,
@@ -135,25 +137,7 @@ def test_tf32_is_as_long_as_it_says():
 def test_any_backward_reads_what_any_forward_left(device, case, machine):
     device.emulate(*machine, 2)
     stack = case.stack()
-    want, trace = reference.forward(stack), cuda_gpu.forward(stack)
-    for name, one, other in zip(trace._fields, trace, want, strict=True):
-        assert (one is None) == (other is None), name
-        if one is not None:
-            torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6, msg=name)
-    everything = [name != "masks" for name in names_of(stack)]
-    output, h_n, c_n = seeds_for(trace[:3])
-    for d_outputs in ((output, h_n, c_n), (output, None, None), (None, h_n, None), (None, None, c_n)):
-        found = [run(stack, want, *d_outputs, everything) for run in (cuda_gpu.backward, reference.backward)]
-        crossed = reference.backward(stack, trace, *d_outputs, everything)
-        for one, other, third in zip(*map(flatten, (*found, crossed)), strict=True):
-            assert (one is None) == (other is None)
-            if one is not None:
-                torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
-                torch.testing.assert_close(third, other, rtol=1e-4, atol=1e-5)
-
-
-def flatten(gradients: Gradients) -> list:
-    return [gradients.x, gradients.h0, gradients.c0, *gradients.weights]
+    assert_any_backward_reads_any_forward(cuda_gpu.BACKEND, stack)
 
 
 def test_only_what_is_wanted():

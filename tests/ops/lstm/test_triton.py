@@ -11,9 +11,11 @@ from fastgan.ops.lstm.stack import Gradients
 from fastgan.ops.registry import Problem
 from tests.ops.lstm.cases import (
     Case,
+    assert_any_backward_reads_any_forward,
     assert_fair,
     collect,
     error,
+    flatten,
     leaves_of,
     names_of,
     over_draws,
@@ -90,21 +92,7 @@ def test_short_numbers(case, dtype):
 @pytest.mark.parametrize("case", [DROPPED, PACKED, BOTH_WAYS, Case(3, 2, 1, 8)], ids=str)
 def test_any_backward_reads_what_any_forward_left(case):
     stack = case.stack(device=DEVICE)
-    want, trace = reference.forward(stack), triton_gpu.forward(stack)
-    for name, one, other in zip(trace._fields, trace, want, strict=True):
-        assert (one is None) == (other is None), name
-        if one is not None:
-            torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6, msg=name)
-    everything = [name != "masks" for name in names_of(stack)]
-    output, h_n, c_n = seeds_for(trace[:3])
-    for d_outputs in ((output, h_n, c_n), (output, None, None), (None, h_n, None), (None, None, c_n)):
-        found = [run(stack, want, *d_outputs, everything) for run in (triton_gpu.backward, reference.backward)]
-        crossed = reference.backward(stack, trace, *d_outputs, everything)
-        for one, other, third in zip(*map(flatten, (*found, crossed)), strict=True):
-            assert (one is None) == (other is None)
-            if one is not None:
-                torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
-                torch.testing.assert_close(third, other, rtol=1e-4, atol=1e-5)
+    assert_any_backward_reads_any_forward(triton_gpu.BACKEND, stack)
 
 
 def test_only_what_is_wanted():
@@ -114,10 +102,6 @@ def test_only_what_is_wanted():
     found = flatten(triton_gpu.backward(stack, trace, *trace[:3], wanted))
     names = [name for name in names_of(stack) if name != "masks"]
     assert [name for name, value in zip(names, found, strict=True) if value is not None] == ["c0", "w_hh[0]", "b_hh[1]"]
-
-
-def flatten(gradients: Gradients) -> list:
-    return [gradients.x, gradients.h0, gradients.c0, *gradients.weights]
 
 
 @pytest.mark.parametrize("case", [DROPPED, PACKED, BOTH_WAYS, Case(3, 2, 1, 70), Case(1, 1, 1, 3)], ids=str)
