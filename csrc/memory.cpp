@@ -30,17 +30,21 @@ Memory remove(std::size_t k) {
   return block;
 }
 
+// Where the smallest kept block lies that holds so many bytes and wastes little; count where there is none.
+std::size_t find(std::size_t bytes) {
+  std::size_t best = count;
+  for (std::size_t k = 0; k < count; ++k) {
+    const bool fits = blocks[k].bytes >= bytes && blocks[k].bytes - bytes <= bytes / 4;
+    if (fits && (best == count || blocks[k].bytes <= blocks[best].bytes)) best = k;
+  }
+  return best;
+}
+
 }  // namespace
 
 Memory take_memory(std::size_t bytes) {
-  {
-    const std::unique_lock<std::mutex> lock(guard, std::try_to_lock);
-    std::size_t best = count;
-    for (std::size_t k = 0; lock && k < count; ++k) {
-      const bool fits = blocks[k].bytes >= bytes && blocks[k].bytes - bytes <= bytes / 4;
-      if (fits && (best == count || blocks[k].bytes <= blocks[best].bytes)) best = k;
-    }
-    if (lock && best < count) return remove(best);
+  if (const std::unique_lock<std::mutex> lock(guard, std::try_to_lock); lock) {
+    if (const std::size_t best = find(bytes); best < count) return remove(best);
   }
   const std::size_t rounded = (bytes + 4095) / 4096 * 4096;
   void* const at = std::aligned_alloc(64, rounded);
@@ -60,8 +64,9 @@ void give_memory(Memory memory) noexcept {
 
 std::size_t forget_memory() noexcept {
   const std::unique_lock<std::mutex> lock(guard, std::try_to_lock);
-  const std::size_t all = lock ? kept() : 0;
-  while (lock && count > 0) std::free(remove(0).at);
+  if (!lock) return 0;
+  const std::size_t all = kept();
+  while (count > 0) std::free(remove(0).at);
   return all;
 }
 
