@@ -10,6 +10,7 @@ from benchmarks import rows, turns
 from fastgan.ops.lstm import backends
 
 Record = Callable[[rows.Row, Callable[[], object]], None]
+Keep = Callable[[rows.Row], None]
 
 _PLENTY = 0.02  # seconds of a round of pytest-benchmark, at least
 
@@ -62,6 +63,17 @@ def native() -> None:
     reason = dict(backends())["cpu"]
     if reason is not None:
         pytest.skip(reason)
+
+
+@pytest.fixture
+def keep(request: pytest.FixtureRequest) -> Keep:
+    """Take a row of the suite; with --record it is appended to its file."""
+
+    def take(row: rows.Row) -> None:
+        if request.config.getoption("record"):
+            rows.append(rows.SUITE, rows.stamp(row))
+
+    return take
 
 
 @pytest.fixture

@@ -10,11 +10,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from benchmarks.turns import Times, middle, ratio
+
 Row = dict[str, Any]
 
 HOME = Path(__file__).parent
 LSTM_CPU = HOME / "results" / "lstm-cpu.jsonl"
 LSTM_GPU = HOME / "results" / "lstm-gpu.jsonl"
+SUITE = HOME / "results" / "suite.jsonl"  # of the tables "epoch", "data", "generate" and "scaling"
 _GENERATED = ("results", "RESULTS.md")  # a run may write these without its tree counting as changed
 
 
@@ -40,6 +43,37 @@ def read(paths: Iterable[Path]) -> list[Row]:
             except json.JSONDecodeError as error:
                 raise ValueError(f"{path}, line {number} is not JSON ({error}); rows are written whole") from error
     return rows
+
+
+def measured(
+    times: Times, ours: str, baselines: Iterable[str] = (), *, work: float, floor: str, unit: str, floor_work: float
+) -> Row:
+    """What finished turns come to: the part that all rows of the suite have.
+
+    Args:
+        times: seconds per call, by contender, of one set of turns.
+        ours: the contender that ratios are about.
+        baselines: against whom.
+        work: operations or bytes of one of our calls.
+        floor: the contender that stands for what the machine can do.
+        unit: of `work`: "operations" or "bytes".
+        floor_work: the same of one call of `floor`.
+
+    Returns:
+        `turns`; `seconds` by contender; `spread`, seconds that bound the middle 60 %; `faster`, how many times faster we are
+        than each baseline, turn by turn, with the bounds of the middle 60 %; `floor` with its unit, its rate per second and the
+        `share` of that rate that our call reached, which is the median of the turns.
+    """
+    rates = [floor_work / seconds for seconds in times[floor]]
+    share = [work / own / rate for own, rate in zip(times[ours], rates, strict=True)]
+    parts = {name: middle(values) for name, values in times.items()}
+    return {
+        "turns": len(times[ours]),
+        "seconds": {name: part[0] for name, part in parts.items()},
+        "spread": {name: list(part[1:]) for name, part in parts.items()},
+        "faster": {name: list(ratio(times, name, ours)) for name in baselines},
+        "floor": {"of": floor, "unit": unit, "rate": middle(rates)[0], "share": middle(share)[0]},
+    }
 
 
 def stamp(row: Row) -> Row:

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 TURNS = 15
 SECONDS = 0.05  # of each turn, at least
@@ -56,8 +56,13 @@ def timed(call: Callable[[], object], repeats: int) -> float:
     return (time.perf_counter() - start) / repeats
 
 
+def middle(values: Iterable[float]) -> tuple[float, float, float]:
+    """Median, and where the middle 60 % lie."""
+    ordered = sorted(values)
+    fifth = len(ordered) // 5
+    return statistics.median(ordered), ordered[fifth], ordered[-1 - fifth]
+
+
 def ratio(times: Times, baseline: str, contender: str) -> tuple[float, float, float]:
     """How many times faster the contender is, turn by turn: median, and where the middle 60 % lie."""
-    ratios = sorted(slow / fast for slow, fast in zip(times[baseline], times[contender], strict=True))
-    fifth = len(ratios) // 5
-    return statistics.median(ratios), ratios[fifth], ratios[-1 - fifth]
+    return middle(slow / fast for slow, fast in zip(times[baseline], times[contender], strict=True))
