@@ -1,6 +1,6 @@
 """Claim: training the GAN is faster with FusedLSTM than with torch.nn.LSTM.
 
-The trainer's own steps (`fastgan.gan.steps`) at the paper's sizes (n = 6, H = 128): one fit step, and one step of the game,
+The trainer's steps by autograd (`fastgan.gan.steps`) at the paper's sizes (n = 6, H = 128): one fit step, and one step of the game,
 discriminator and generator. The baseline is the same networks with the same weights on torch.nn.LSTM, whose second bias is 0.
 Losses and all gradients are compared before anything is timed.
 
@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from benchmarks.contest import DRAWS, ROUNDINGS, Answers, Call, errors, within
 from benchmarks.turns import ratio, take_turns
 from fastgan.gan.game import Game
-from fastgan.gan.steps import discriminator_step, fit_step, generator_step
+from fastgan.gan.steps import discriminator_step, fit_step, game_step, generator_step
 
 WINDOW, HIDDEN, LR = 6, 128, 1e-3
+WEIGHTS = {"mse_weight": 1.0, "adversarial_weight": 1.0}
 EPS = torch.finfo(torch.float32).eps
 STAGES = {"fit": ("generator",), "game": ("generator", "discriminator")}  # and the networks that they train
 BATCHES = [pytest.param(batch, marks=pytest.mark.long if batch == 512 else ()) for batch in (3, 32, 512)]
@@ -42,7 +43,6 @@ class Trainer:
             "real": (batch, WINDOW, 1),
             "target": (batch, 1),
             "noise": (batch, WINDOW, 1),
-            "more": (batch, WINDOW, 1),
         }
         self.batch = {name: torch.randn(shape, generator=random).to(dtype) for name, shape in shapes.items()}
         device = torch.device("cpu")
@@ -59,12 +59,11 @@ class Trainer:
 
     def play(self) -> dict[str, Tensor]:
         """One step of the discriminator, one of the generator."""
-        losses = discriminator_step(self.game, self.batch["real"], self.batch["noise"])
-        return losses | self.generate()
+        return game_step(self.game, self.batch["real"], self.batch["noise"], **WEIGHTS)
 
     def generate(self) -> dict[str, Tensor]:
         """One step of the generator."""
-        return generator_step(self.game, self.batch["real"], self.batch["more"], mse_weight=1.0, adversarial_weight=1.0)
+        return generator_step(self.game, self.batch["real"], self.game.generator(self.batch["noise"]), **WEIGHTS)
 
     def answers(self) -> Answers:
         """Losses and gradients of a stage's first steps, the generator's against a discriminator that has not moved yet."""
@@ -96,7 +95,7 @@ class Trainer:
 
     def discriminate(self) -> dict[str, Tensor]:
         """One step of the discriminator."""
-        return discriminator_step(self.game, self.batch["real"], self.batch["noise"])
+        return discriminator_step(self.game, self.batch["real"], self.game.generator(self.batch["noise"]).detach())
 
 
 def with_torch(lstm: nn.Module) -> nn.LSTM:

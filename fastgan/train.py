@@ -134,7 +134,7 @@ def _play(
 def _make_stage(
     name: str, game: Game, corpus: Corpus, split: tuple[list[Clip], list[Clip]], config: TrainConfig
 ) -> Stage:
-    weights = (
+    weights: dict[str, Any] = (
         {"mse_weight": config.mse_weight, "adversarial_weight": config.adversarial_weight} if name == "game" else {}
     )
     held_out = math.ceil(config.steps_per_epoch * config.batch / 6)  # in the proportion of the split; 0 is all

@@ -135,7 +135,7 @@ def _check(length: int, starts: NDArray[np.int64], out: NDArray[np.float32]) -> 
         )
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _starts(windows, first, ends, hop, out):  # type: ignore[no-untyped-def]
     for n in range(windows.size):
         clip = np.searchsorted(ends, windows[n], side="right")

@@ -48,7 +48,7 @@ def _mix(value: np.uint64) -> np.uint64:
     return value ^ (value >> np.uint64(31))
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _shuffled(positions, total, key, half_bits, out):  # type: ignore[no-untyped-def]
     half, mask = np.uint64(half_bits), (np.uint64(1) << np.uint64(half_bits)) - np.uint64(1)
     for n in range(positions.size):

@@ -2,9 +2,11 @@
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fastgan.audio.corpus import Corpus
@@ -52,29 +54,54 @@ class Batches:
                 "take a smaller batch, a smaller window or more music"
             )
         self.corpus, self.batch, self.seed, self.device, self.dtype = corpus, batch, seed, device, dtype
+        self._reader = ThreadPoolExecutor(1, "batches")
+        self._ahead: dict[tuple[int, int], Future[Tensor]] = {}  # what is being read, at most one
 
     @property
     def per_pass(self) -> int:
         """Whole batches in one pass over all windows; what is left over comes in another pass's order."""
         return len(self.plan) // self.batch
 
-    def __getitem__(self, step: int) -> Tensor:
-        """Batch number `step` of an endless sequence, [batch, segment] within [-1, 1)."""
-        turn, place = divmod(step, self.per_pass)
-        return self.rows(place * self.batch, self.batch, turn)
+    def stride(self, first: int, count: int) -> Tensor:
+        """Batches `first` to `first + count - 1`, [count, batch, segment]; the next as many are read meanwhile.
+
+        Reading takes no part of the interpreter's time: it is compiled code, in a thread of its own.
+        """
+        wanted, following = (first, count), (first + count, count)
+        found = self._ahead.pop(wanted).result() if wanted in self._ahead else self.read(*wanted)
+        self._ahead = {following: self._reader.submit(self.read, *following)}
+        return found.to(self.device, self.dtype, non_blocking=True)
+
+    def read(self, first: int, count: int) -> Tensor:
+        """What `stride` gives, as float32 in the memory of the processor."""
+        windows = np.empty(count * self.batch, np.int64)
+        done = 0
+        while done < count:
+            turn, place = divmod(first + done, self.per_pass)
+            many = min(count - done, self.per_pass - place)
+            windows[done * self.batch : (done + many) * self.batch] = self._order(
+                place * self.batch, many * self.batch, turn
+            )
+            done += many
+        return self._gather(windows).view(count, self.batch, self.plan.segment)
 
     def chunks(self, count: int, size: int) -> Iterator[Tensor]:
         """The first `count` windows of the order, at most `size` at a time."""
         for first in range(0, count, size):
             yield self.rows(first, min(size, count - first))
 
-    def rows(self, first: int, count: int, turn: int = 0) -> Tensor:
-        """`count` windows from place `first` of the order of pass `turn`, [count, segment] within [-1, 1)."""
-        places = np.arange(first, first + count, dtype=np.int64)
-        windows = shuffled(places, len(self.plan), derive(self.seed, turn))
-        out = torch.empty(count, self.plan.segment, pin_memory=self.device.type == "cuda")
+    def rows(self, first: int, count: int) -> Tensor:
+        """`count` windows from place `first` of the order of the first pass, [count, segment] within [-1, 1)."""
+        return self._gather(self._order(first, count, 0)).to(self.device, self.dtype, non_blocking=True)
+
+    def _order(self, first: int, count: int, turn: int) -> NDArray[np.int64]:
+        """The numbers of the windows that lie there in the order of a pass."""
+        return shuffled(np.arange(first, first + count, dtype=np.int64), len(self.plan), derive(self.seed, turn))
+
+    def _gather(self, windows: NDArray[np.int64]) -> Tensor:
+        out = torch.empty(len(windows), self.plan.segment, pin_memory=self.device.type == "cuda")
         self.corpus.gather(self.plan, windows, out.numpy())
-        return out.to(self.device, self.dtype, non_blocking=True)
+        return out
 
 
 def noise(shape: tuple[int, ...], seed: int, step: int, device: torch.device, dtype: torch.dtype) -> Tensor:

@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam
 
 from fastgan.gan.batches import derive
 from fastgan.nn.discriminator import Discriminator
 from fastgan.nn.encoder import FRAME, LATENTS, AutoEncoder
 from fastgan.nn.generator import Generator
+from fastgan.ops.adam import Adam
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Game:
 
     def optimise(self, names: tuple[str, ...], lr: float) -> None:
         """Give these networks fresh optimisers, the others none: the moments of one stage mean nothing to the next."""
-        self.optimisers = {name: Adam(self.networks()[name].parameters(), lr=lr, fused=True) for name in names}
+        self.optimisers = {name: Adam(dict(self.networks()[name].named_parameters()), lr) for name in names}
 
     def encode(self, sound: Tensor) -> Tensor:
         """Turn sound [B, T * frame] into the sequence that the game is about, [B, T, D]; no gradient."""
@@ -82,9 +82,7 @@ class Game:
             f"{name}.{key}": value for name, net in self.networks().items() for key, value in net.state_dict().items()
         }
         for name, optimiser in self.optimisers.items():
-            for key, weight in self.networks()[name].named_parameters():
-                for moment, value in optimiser.state.get(weight, {}).items():
-                    saved[f"adam.{name}.{key}.{moment}"] = value
+            saved |= {f"adam.{name}.{key}": value for key, value in optimiser.tensors().items()}
         return {key: value.detach().cpu().contiguous() for key, value in saved.items()}
 
     def load(self, tensors: dict[str, Tensor]) -> None:
@@ -106,8 +104,7 @@ class Game:
         for name, network in self.networks().items():
             network.load_state_dict({key: tensors[f"{name}.{key}"] for key in network.state_dict()})
         for name, optimiser in self.optimisers.items():
-            for key, weight in self.networks()[name].named_parameters():
-                prefix = f"adam.{name}.{key}."
-                moments = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-                if moments:
-                    optimiser.state[weight] = {k: v.to(weight.device, copy=True) for k, v in moments.items()}
+            prefix = f"adam.{name}."
+            optimiser.load(
+                {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+            )

@@ -39,14 +39,14 @@ class Position:
 
 
 class Moment(NamedTuple):
-    """When a step was done, by `time.monotonic`."""
+    """When so many steps were done, by `time.monotonic`."""
 
     step: int
     time: float
 
 
 class Loop:
-    """Trains stage after stage and can be stopped after any step.
+    """Trains stage after stage and can be stopped after any stride.
 
     Args:
         run: where results go.
@@ -99,9 +99,10 @@ class Loop:
                     f"{stage.name} {at.stage_epoch + 1}/{epochs}", steps, at.epoch_step, "windows"
                 ) as bar:
                     while at.epoch_step < steps and not self._late(stage, warm):
-                        for name, value in stage.step(at.stage_step).items():
+                        count = min(stage.stride, steps - at.epoch_step)
+                        for name, value in stage.advance(at.stage_step, count).items():
                             self.sums[name] = self.sums[name] + value if name in self.sums else value
-                        at.stage_step, at.epoch_step = at.stage_step + 1, at.epoch_step + 1
+                        at.stage_step, at.epoch_step = at.stage_step + count, at.epoch_step + count
                         at.seconds = time.monotonic() - began
                         warm = warm or Moment(at.epoch_step, time.monotonic())
                         bar.update(at.epoch_step, per_part=stage.batch)
@@ -116,9 +117,9 @@ class Loop:
             raise
 
     def _late(self, stage: Stage, warm: Moment | None) -> bool:
-        """Whether what is left is only just enough to close the epoch; `warm` is when its first step here was done."""
+        """Whether what is left is only just enough to close the epoch; `warm` is when its first stride here was done."""
         done = self.position.epoch_step - warm.step if warm else 0
-        if not warm or not done:  # every stage gets two steps, and so a sound to judge it by
+        if not warm or not done:  # every stage gets two strides, and so a sound to judge it by
             return False
         step = (time.monotonic() - warm.time) / done
         # A guess before the first closing was measured: passes without gradients over the held-out windows, and a sound.

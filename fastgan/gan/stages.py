@@ -1,7 +1,7 @@
-"""The three stages of a run, each a step, a held-out measure and a sound: encoder, fit, game."""
+"""The three stages of a run, each with steps, a held-out measure and a sound: encoder, fit, game."""
 
 from abc import ABC, abstractmethod
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -14,16 +14,9 @@ from fastgan.gan.batches import Batches, derive, noise
 from fastgan.gan.game import Game
 from fastgan.gan.metrics import LinearPredictor, keras_accuracy, zero_share
 from fastgan.gan.sample import Tick, by_feedback, from_noise, rebuilt
-from fastgan.gan.steps import (
-    Losses,
-    accuracies,
-    discriminator_loss,
-    discriminator_step,
-    encoder_step,
-    fit_step,
-    generator_loss,
-    generator_step,
-)
+from fastgan.gan.steps import Losses, accuracies, discriminator_loss, encoder_step, generator_loss
+from fastgan.gan.strides import Learner, fit, play, stride_of
+from fastgan.nn.by_hand import ByHand
 
 ENCODER_FRAMES = 32  # frames in a training sequence of the encoder
 _VALUES = 32_768  # steps of sequences that are measured at a time: bounds the memory for any window
@@ -44,6 +37,10 @@ class Stage(ABC):
         batch: sequences in a step.
         seed: of the run.
         held_out: how many held-out windows to measure, 0 for all.
+        compute: the dtype that generator and discriminator learn in; None for that of their weights.
+
+    Attributes:
+        stride: optimiser steps that are done in a row.
 
     Raises:
         BadInput: the clips hold no window, or less than a batch.
@@ -63,8 +60,10 @@ class Stage(ABC):
         batch: int,
         seed: int,
         held_out: int = 0,
+        compute: torch.dtype | None = None,
     ):
         self.game, self.corpus, self.window, self.batch = game, corpus, window, batch
+        self.compute = compute
         self.seed = derive(seed, self.name)
         segment, hop = self.segment_and_hop()
         cut = partial(Batches, corpus, segment=segment, hop=hop, device=game.device, dtype=game.dtype)
@@ -72,14 +71,15 @@ class Stage(ABC):
         self.held_out = cut(clips[1], batch=1, seed=derive(self.seed, "held out"))
         self.rows = max(1, min(4096, _VALUES * game.frame // segment))
         self.measured = min(len(self.held_out.plan), held_out or len(self.held_out.plan))
+        self.stride = stride_of(game, window, batch, self.name)
 
     @abstractmethod
     def segment_and_hop(self) -> tuple[int, int]:
         """Samples per window, and from one to the next."""
 
     @abstractmethod
-    def step(self, number: int) -> Losses:
-        """Do optimiser step `number` of the stage; named scalars on the device, averaged over the epoch by the loop."""
+    def advance(self, first: int, count: int) -> Losses:
+        """Do `count` optimiser steps from number `first` of the stage on; sums over them of named scalars, on the device."""
 
     @abstractmethod
     def measure(self, rows: Tensor, part: int) -> Losses:
@@ -88,6 +88,22 @@ class Stage(ABC):
     @abstractmethod
     def sample(self, length: int, tick: Tick) -> NDArray[np.int16]:
         """Make `length` samples of sound that show how far the stage is."""
+
+    def sequences(self, first: int, count: int) -> Tensor:
+        """The batches of these steps as the networks read them, [count, T, B, D]."""
+        rows = self.train.stride(first, count)
+        sequences = self.game.encode(rows.flatten(0, 1))
+        return sequences.unflatten(0, rows.shape[:2]).transpose(1, 2).contiguous()
+
+    @cached_property
+    def generator(self) -> Learner:
+        """The generator with its optimiser."""
+        return Learner(ByHand(self.game.generator, self.compute), self.game.optimisers["generator"])
+
+    @cached_property
+    def discriminator(self) -> Learner:
+        """The discriminator with its optimiser."""
+        return Learner(ByHand(self.game.discriminator, self.compute), self.game.optimisers["discriminator"])
 
     def starts(self) -> Tensor:
         """Held-out windows that feedback can begin with, [up to 64, n, D]; empty where the stage has none."""
@@ -117,9 +133,10 @@ class EncoderStage(Stage):
         """Sequences of 32 frames, side by side."""
         return ENCODER_FRAMES * self.game.frame, ENCODER_FRAMES * self.game.frame
 
-    def step(self, number: int) -> Losses:
-        """Rebuild one batch."""
-        return encoder_step(self.game, self.train[number])
+    def advance(self, first: int, count: int) -> Losses:
+        """Rebuild these batches."""
+        losses = [encoder_step(self.game, sound)["loss"] for sound in self.train.stride(first, count)]
+        return {"loss": torch.stack(losses).sum()}
 
     def measure(self, rows: Tensor, part: int) -> Losses:
         """Squared error of rebuilt held-out sound."""
@@ -146,10 +163,9 @@ class FitStage(Stage):
         sequence = self.game.encode(rows)
         return sequence[:, :-1], sequence[:, -1]
 
-    def step(self, number: int) -> Losses:
-        """Predict what follows the windows of one batch."""
-        window, target = self.split(self.train[number])
-        return fit_step(self.game, window, target) | {"zero_share": zero_share(target)}
+    def advance(self, first: int, count: int) -> Losses:
+        """Predict what follows the windows of these batches."""
+        return fit(self.generator, self.sequences(first, count))
 
     def measure(self, rows: Tensor, part: int) -> Losses:
         """Squared error and Keras' accuracy on held-out windows."""
@@ -196,11 +212,11 @@ class GameStage(Stage):
         """Windows of n, side by side."""
         return self.window * self.game.frame, self.window * self.game.frame
 
-    def step(self, number: int) -> Losses:
-        """One step of the discriminator, one of the generator, on the same real batch, each with noise of its own."""
-        real = self.game.encode(self.train[number])
-        losses = discriminator_step(self.game, real, self.noise(real, "discriminator", number))
-        return losses | generator_step(self.game, real, self.noise(real, "generator", number), **self.weights)
+    def advance(self, first: int, count: int) -> Losses:
+        """Let both learn from these batches, with new noise for each."""
+        real = self.sequences(first, count)
+        made_from = self.noise(real, "train", first)
+        return play(self.generator, self.discriminator, real, made_from, **self.weights)
 
     def measure(self, rows: Tensor, part: int) -> Losses:
         """Both losses and accuracies on held-out windows, with noise that is the same in every epoch."""
@@ -216,7 +232,7 @@ class GameStage(Stage):
         return self.game.encode(self.held_out.rows(0, min(_STARTS, len(self.held_out.plan))))
 
     def noise(self, like: Tensor, purpose: str, number: int) -> Tensor:
-        """Noise of the shape of a batch, for one purpose in one step."""
+        """Noise of the shape of some sequences, for one purpose, from step `number` on."""
         return noise(tuple(like.shape), derive(self.seed, purpose), number, like.device, like.dtype)
 
     def sample(self, length: int, tick: Tick) -> NDArray[np.int16]:

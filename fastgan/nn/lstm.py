@@ -73,7 +73,7 @@ class FusedLSTM(nn.Module):
         self._all_weights = [
             self._create(layer, way, device, dtype) for layer in range(num_layers) for way in self._ways
         ]
-        self._order = [_named(kinds, names) for names in self._all_weights for kinds in _KINDS]
+        self.parts = [_named(kinds, names) for names in self._all_weights for kinds in _KINDS]
         self.reset_parameters()
 
     @property
@@ -179,7 +179,7 @@ class FusedLSTM(nn.Module):
         weights: tuple[Any, ...] = tuple(
             [  # a list, since tuple() of a generator is slower
                 None if name is None else parameters[name] if name in parameters else getattr(self, name)
-                for name in self._order
+                for name in self.parts
             ]
         )
         self._check(x, hx, batch, weights[0])

@@ -1,11 +1,13 @@
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from fastgan.audio.corpus import open_folder
+from fastgan.audio.corpus import Corpus, open_folder
 from fastgan.base.errors import BadInput
 from fastgan.gan.batches import Batches, derive, noise
 from tests.conftest import RATE
@@ -32,23 +34,52 @@ def test_a_pass_shows_every_window_once(batches: Callable[..., Batches]) -> None
     truth = np.stack([everything[s : s + 7] for s in ours.plan.starts(np.arange(len(ours.plan)))]) / 32_768
     shown = ours.rows(0, len(ours.plan)).numpy()
     np.testing.assert_array_equal(np.sort(shown, axis=0), np.sort(truth.astype(np.float32), axis=0))
-    torch.testing.assert_close(torch.cat([ours[n] for n in range(5)]), torch.from_numpy(shown[:35]))
+    torch.testing.assert_close(ours.read(0, 5).flatten(0, 1), torch.from_numpy(shown[:35]))
 
 
 def test_a_batch_is_a_function_of_seed_and_step(batches: Callable[..., Batches]) -> None:
     ours, again, other = batches(), batches(), batches(seed=1)
-    _ = again[999]  # what was asked before makes no difference
+    again.read(999, 2)  # what was asked before makes no difference
     for step in (0, 3, ours.per_pass, 12_345):
-        assert torch.equal(ours[step], again[step])
-        assert not torch.equal(ours[step], other[step])
-    assert not torch.equal(ours[0], ours[ours.per_pass])  # another pass has another order
+        assert torch.equal(ours.read(step, 1), again.read(step, 1))
+        assert not torch.equal(ours.read(step, 1), other.read(step, 1))
+    assert not torch.equal(ours.read(0, 1), ours.read(ours.per_pass, 1))  # another pass has another order
+
+
+def test_a_stride_is_its_batches_one_after_the_other(batches: Callable[..., Batches]) -> None:
+    ours, again = batches(), batches()
+    near = ours.per_pass - 3
+    one_by_one = torch.cat([again.read(step, 1) for step in range(near, near + 10)])  # over the end of a pass
+    assert torch.equal(ours.read(near, 10), one_by_one)
+    # In strides that follow each other, of which the second is read ahead, and then in one that nobody expected.
+    assert torch.equal(torch.cat((ours.stride(near, 4), ours.stride(near + 4, 4))), one_by_one[:8])
+    assert torch.equal(ours.stride(near + 8, 2), one_by_one[8:])
+    assert torch.equal(ours.stride(near, 4), one_by_one[:4])
+
+
+def test_what_is_read_ahead_fails_where_it_is_wanted(
+    batches: Callable[..., Batches], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, calls, gather = batches(), count(), Corpus.gather
+
+    def fail_at_the_third(*arguments: Any) -> None:
+        if next(calls) == 2:
+            raise OSError("no such sector")
+        gather(*arguments)
+
+    monkeypatch.setattr(Corpus, "gather", fail_at_the_third)
+    ours.stride(0, 2)
+    ours.stride(2, 2)  # was read before; what follows it fails
+    with pytest.raises(OSError, match="no such sector"):
+        ours.stride(4, 2)
 
 
 def test_batches_are_floats_of_the_wanted_type(batches: Callable[..., Batches]) -> None:
     ours = batches()
-    assert ours[0].shape == (32, 7)
-    assert ours[0].dtype == torch.float32
-    assert ours[0].abs().max() <= 1
+    for batch in (ours.stride(0, 2), ours.rows(0, 64)):
+        assert batch.shape[-2:] == (32, 7) or batch.shape == (64, 7)
+        assert batch.dtype == torch.float32
+        assert batch.abs().max() <= 1
 
 
 def test_too_little_music_says_what_to_do(batches: Callable[..., Batches]) -> None:

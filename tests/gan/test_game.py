@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from fastgan.gan.game import Game
-from fastgan.gan.steps import discriminator_loss, discriminator_step, encoder_step, fit_step, generator_step
+from fastgan.gan.steps import (
+    discriminator_loss,
+    discriminator_step,
+    encoder_step,
+    fit_step,
+    game_step,
+    generator_step,
+)
 
 CPU = torch.device("cpu")
 
@@ -37,8 +44,7 @@ def test_what_is_saved_comes_back_with_the_optimisers(encoder: bool) -> None:
     def play(game: Game) -> None:
         for _ in range(3):
             fit_step(game, real, real[:, 0])
-            discriminator_step(game, real, noise)
-            generator_step(game, real, noise, mse_weight=1.0, adversarial_weight=0.5)
+            game_step(game, real, noise, mse_weight=1.0, adversarial_weight=0.5)
 
     play(game)
     saved = copy.deepcopy(game.tensors())
@@ -76,7 +82,9 @@ def test_each_step_trains_its_network_and_no_other() -> None:
 
     assert changed(lambda: fit_step(game, real, real[:, 0])) == {"generator"}
     assert changed(lambda: discriminator_step(game, real, noise)) == {"discriminator"}
-    assert changed(lambda: generator_step(game, real, noise, mse_weight=1, adversarial_weight=1)) == {"generator"}
+    weights = {"mse_weight": 1.0, "adversarial_weight": 1.0}
+    assert changed(lambda: generator_step(game, real, game.generator(noise), **weights)) == {"generator"}
+    assert changed(lambda: game_step(game, real, noise, **weights)) == {"generator", "discriminator"}
     assert all(weight.requires_grad for weight in game.discriminator.parameters())
     game = build(encoder=True)
     assert changed(lambda: encoder_step(game, torch.randn(2, 2048))) == {"encoder"}
@@ -90,7 +98,7 @@ def test_losses_are_the_papers_formulas() -> None:
     bce = torch.nn.BCELoss()
     truth = (bce(real_score.sigmoid(), torch.ones(5).double()) + bce(fake_score.sigmoid(), torch.zeros(5).double())) / 2
     torch.testing.assert_close(discriminator_loss(torch.cat((real_score, fake_score))), truth)
-    losses = generator_step(game, real, noise, mse_weight=2.0, adversarial_weight=0.5)
+    losses = generator_step(game, real, game.generator(noise), mse_weight=2.0, adversarial_weight=0.5)
     mse, adversarial = (fake - real).square().mean(), bce(fake_score.sigmoid(), torch.ones(5).double())
     torch.testing.assert_close(losses["g_mse"], mse)
     torch.testing.assert_close(losses["g_adversarial"], adversarial)

@@ -7,7 +7,18 @@ import torch
 from torch import Tensor
 
 from fastgan.ops.lstm import autograd, cpp_cpu, cuda_gpu, op, reference, triton_gpu
-from fastgan.ops.lstm.stack import Layout, Sizes, Stack, alike, check, is_float, layout_from, layout_of
+from fastgan.ops.lstm.stack import (
+    Gradients,
+    Layout,
+    Sizes,
+    Stack,
+    Trace,
+    alike,
+    check,
+    is_float,
+    layout_from,
+    layout_of,
+)
 from fastgan.ops.registry import (
     VARIABLE,
     Backend,
@@ -20,7 +31,7 @@ from fastgan.ops.registry import (
     surroundings,
 )
 
-__all__ = ["BACKENDS", "Stack", "backends", "check_name", "lstm"]
+__all__ = ["BACKENDS", "Gradients", "Stack", "Trace", "backends", "check_name", "checked", "lstm"]
 
 Kind = tuple[Sizes, int, tuple[int, ...], torch.dtype, str]  # sizes, directions, batch_sizes, dtype, device
 
@@ -55,10 +66,7 @@ def lstm(stack: Stack, *, backend: str = "auto") -> tuple[Tensor, Tensor, Tensor
     watched = surroundings(tensors, device) is not None
     ready = is_float(dtype) if device == "cpu" else device == "cuda"
     if ready and not watched and backend != "reference" and alike(tensors, dtype):
-        sizes = tuple([None if one is None else one.shape for one in tensors])
-        kind = sizes, stack.directions, stack.batch_sizes, dtype, device
-        layout, chosen = _known(kind, backend, os.environ.get(VARIABLE))
-        return _run(chosen, stack.with_layout(layout))
+        return _run(*checked(stack, backend))
     stack = check(stack)
     if backend == "reference":
         return reference.run(stack)
@@ -68,6 +76,21 @@ def lstm(stack: Stack, *, backend: str = "auto") -> tuple[Tensor, Tensor, Tensor
     if watched and plain is None and device != "meta":
         return op.run(stack, backend)
     return _run(_choose(stack, backend, plain), stack)
+
+
+def checked(stack: Stack, backend: str = "auto") -> tuple[Backend, Stack]:
+    """Who is to run a call, and the call with its layout: for those who call `forward` and `backward` of a backend themselves.
+
+    All tensors have one dtype and one device; nothing is converted.
+
+    Raises:
+        ValueError, RuntimeError: as `lstm`.
+    """
+    x = stack.x
+    sizes = tuple([None if one is None else one.shape for one in stack.tensors()])
+    kind = sizes, stack.directions, stack.batch_sizes, x.dtype, x.device.type
+    layout, chosen = _known(kind, backend, os.environ.get(VARIABLE))
+    return chosen, stack.with_layout(layout)
 
 
 def _run(chosen: Backend, stack: Stack) -> tuple[Tensor, Tensor, Tensor]:
