@@ -101,7 +101,9 @@ class Loop:
                     while at.epoch_step < steps and not self._late(stage, warm):
                         count = min(stage.stride, steps - at.epoch_step)
                         for name, value in stage.advance(at.stage_step, count).items():
-                            self.sums[name] = self.sums[name] + value if name in self.sums else value
+                            self.sums[name] = (
+                                self.sums[name] + value if name in self.sums else value.clone()
+                            )  # is overwritten
                         at.stage_step, at.epoch_step = at.stage_step + count, at.epoch_step + count
                         at.seconds = time.monotonic() - began
                         warm = warm or Moment(at.epoch_step, time.monotonic())

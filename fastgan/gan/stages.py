@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from fastgan.audio.store import Clip
 from fastgan.gan.batches import Batches, derive, noise
 from fastgan.gan.game import Game
 from fastgan.gan.metrics import LinearPredictor, keras_accuracy, zero_share
+from fastgan.gan.replay import Replay
 from fastgan.gan.sample import Tick, by_feedback, from_noise, rebuilt
 from fastgan.gan.steps import Losses, accuracies, discriminator_loss, encoder_step, generator_loss
 from fastgan.gan.strides import Learner, fit, play, stride_of
@@ -165,7 +167,11 @@ class FitStage(Stage):
 
     def advance(self, first: int, count: int) -> Losses:
         """Predict what follows the windows of these batches."""
-        return fit(self.generator, self.sequences(first, count))
+        return self._replay(self.sequences(first, count))
+
+    @cached_property
+    def _replay(self) -> Replay:
+        return Replay(partial(fit, self.generator), self.game.device)
 
     def measure(self, rows: Tensor, part: int) -> Losses:
         """Squared error and Keras' accuracy on held-out windows."""
@@ -206,7 +212,7 @@ class GameStage(Stage):
 
     def __init__(self, *args: object, mse_weight: float, adversarial_weight: float, **kwargs: object):
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self.weights = {"mse_weight": mse_weight, "adversarial_weight": adversarial_weight}
+        self.weights: dict[str, Any] = {"mse_weight": mse_weight, "adversarial_weight": adversarial_weight}
 
     def segment_and_hop(self) -> tuple[int, int]:
         """Windows of n, side by side."""
@@ -216,7 +222,11 @@ class GameStage(Stage):
         """Let both learn from these batches, with new noise for each."""
         real = self.sequences(first, count)
         made_from = self.noise(real, "train", first)
-        return play(self.generator, self.discriminator, real, made_from, **self.weights)
+        return self._replay(real, made_from)
+
+    @cached_property
+    def _replay(self) -> Replay:
+        return Replay(partial(play, self.generator, self.discriminator, **self.weights), self.game.device)
 
     def measure(self, rows: Tensor, part: int) -> Losses:
         """Both losses and accuracies on held-out windows, with noise that is the same in every epoch."""
