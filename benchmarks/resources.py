@@ -5,7 +5,8 @@
 Of the backend "triton" every launch is made as it would be made on a GPU, compiled for each architecture and not run. A kernel that keeps
 numbers in local memory because registers do not suffice, or wants more shared memory than there is, fails the command. A plain
 call has one input and nothing that can be left out; one with everything has 33, both directions, states, masks and sequences of
-two lengths. The second order (move, back) takes fewer units at a time.
+two lengths. The second order (move, back) takes fewer units at a time. The kernel that takes windows of a corpus is compiled the same
+way, for short and long windows, in rows and time-major.
 
 Of the backend "cuda" all kernels are compiled, warnings being errors; each serves any size, and how much shared memory a launch
 takes is planned by what the device has.
@@ -21,7 +22,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,6 +32,7 @@ import torch
 from torch import Tensor
 
 from benchmarks import nvcc
+from fastgan.ops import windows
 from fastgan.ops.lstm import triton_gpu
 from fastgan.ops.lstm.stack import Gradients, Stack
 
@@ -62,7 +64,8 @@ def main() -> int:
         sys.exit("TRITON_INTERPRET=1 is set: there is nothing to compile then; unset it")
     left_out, bad = [], 0
     print(f"| {' | '.join(COLUMNS.split('|'))} |\n|{'---|' * len(COLUMNS.split('|'))}")
-    for reason, rows in ((_no_triton(), triton_rows(brief)), (nvcc.why_not(), cuda_rows())):
+    triton = chain(triton_rows(brief), window_rows(brief))
+    for reason, rows in ((_no_triton(), triton), (nvcc.why_not(), cuda_rows())):
         left_out += [reason] if reason else []
         for fits, cells in rows if reason is None else ():
             bad += not fits
@@ -99,6 +102,25 @@ def triton_rows(brief: bool) -> Iterator[tuple[bool, list[object]]]:
             size = f"{tile.block} x {tile.units} x {tile.chunk}"
             cells = [f"sm_{architecture}", name, hidden, batch, "plain" if plain else "everything", size]
             yield local == 0 and shared <= SHARED[architecture], [*cells, kernel.name, registers, local, shared]
+
+
+def window_rows(brief: bool) -> Iterator[tuple[bool, list[object]]]:
+    """The same for taking windows of a corpus with 9.45 million, of which nothing is there but its sizes."""
+    nothing = torch.empty(1000, dtype=torch.int64)
+    architectures, names = ((90,), ("float32",)) if brief else (SHARED, ("float32", "bfloat16"))
+    for architecture, name, segment, major in product(architectures, names, (6, 16_384), ("rows", "time-major")):
+        corpus = windows.Windows(nothing.to(torch.int16), nothing, nothing, segment, segment, 9_450_000)
+        shape = (64, segment) if major == "rows" else (segment, 64)
+        out = torch.empty(shape, dtype=getattr(torch, name))
+        grid, arguments, options = windows.launch(corpus, corpus.order(0, 0), out if major == "rows" else out.t())
+        compiled: dict[str, Any] = {}
+        with pretended(architecture, compiled):
+            windows.kernels().take[grid](*arguments, **options)
+        registers, local = usage(compiled["take"])
+        shared = compiled["take"].metadata.shared
+        tile = f"{options['ROWS']} x {options['COLUMNS']}"
+        cells = [f"sm_{architecture}", name, "", 64, f"{segment} samples, {major}", tile, "take"]
+        yield local == 0 and shared <= SHARED[architecture], [*cells, registers, local, shared]
 
 
 def call(hidden: int, dtype: torch.dtype, plain: bool) -> Stack:
@@ -148,23 +170,27 @@ def pretended(architecture: int, compiled: dict[str, Any]) -> Iterator[None]:
         get_current_device=lambda: architecture, get_current_stream=lambda _: 0, get_current_target=lambda: target
     )
 
-    def kernels(module: str, real: Any = triton_gpu.kernels) -> Any:
-        found = real(module)
+    class Compiler:
+        def __init__(self, module: Any):
+            self.module = module
 
-        class Compiler:
-            def __getattr__(self, name: str) -> Any:
-                def launch(grid: tuple[int, ...]) -> Any:
-                    def run(*arguments: Any, **options: Any) -> None:
-                        compiled[name] = getattr(found, name).warmup(*arguments, grid=grid, **options)
+        def __getattr__(self, name: str) -> Any:
+            def launch(grid: tuple[int, ...]) -> Any:
+                def run(*arguments: Any, **options: Any) -> None:
+                    compiled[name] = getattr(self.module, name).warmup(*arguments, grid=grid, **options)
 
-                    return run
+                return run
 
-                return mock.MagicMock(__getitem__=lambda _, grid: launch(grid))
+            return mock.MagicMock(__getitem__=lambda _, grid: launch(grid))
 
-        return Compiler()
+    def of_lstm(module: str, real: Any = triton_gpu.kernels) -> Any:
+        return Compiler(real(module))
+
+    def of_windows(real: Any = windows.kernels) -> Any:
+        return Compiler(real())
 
     driver.set_active(pretender)  # for the rest of the process: where there is no GPU there is none to go back to
-    with mock.patch.object(triton_gpu, "kernels", kernels):
+    with mock.patch.object(triton_gpu, "kernels", of_lstm), mock.patch.object(windows, "kernels", of_windows):
         yield
 
 
