@@ -61,6 +61,7 @@ parts=(
   "test_on_device.py|no_worse and float16 and not bfloat16"
   "test_on_device.py|bits or graph"
   "test_on_device.py|not (no_worse or bits or graph)"
+  "../test_windows_on_device.py|test"
 )
 for number in "${!parts[@]}"; do
   {

@@ -17,7 +17,6 @@ REASON = windows.why_not_here()
 ON_GPU = REASON is None and not interpreted()
 DEVICE = "cuda" if ON_GPU else "cpu"
 KERNEL = pytest.param(Windows.take, id="kernel", marks=pytest.mark.skipif(REASON is not None, reason=f"{REASON}"))
-gpu_only = pytest.mark.skipif(not ON_GPU, reason="no GPU that torch can use, or the interpreter takes its place")
 both = pytest.mark.parametrize("take", [KERNEL, reference])
 
 
@@ -220,48 +219,3 @@ def test_it_says_why_not(monkeypatch):
         corpus.take(corpus.order(0, 1), torch.empty(3, plan.segment))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert "Triton is not installed" in windows.why_not(torch.device("cuda"))
-
-
-@gpu_only
-def test_a_graph_goes_through_passes():
-    """Replays move on by themselves and wait for nothing; a new key takes effect between two."""
-    samples, plan, corpus = Case((90_000, 5, 30_000), 6, 6).build()
-    count = 64
-    order, out = corpus.order(0, 1), empty(count, 6)
-
-    def step() -> None:
-        corpus.take(order, out)
-        order[:1].add_(count)
-
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        step()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        step()
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        found = []
-        for key in (2**63 + 8, 9):
-            point(order, 0, key)
-            for _ in range(len(plan) // count):
-                graph.replay()
-                found.append(out.clone())
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-    whole = len(plan) // count * count
-    want = [on_the_host(samples, plan, 0, whole, key) for key in (2**63 + 8, 9)]
-    assert torch.equal(torch.cat(found).cpu(), torch.cat(want))
-
-
-@gpu_only
-@pytest.mark.parametrize(("segment", "hop"), [(6, 6), (6, 1), (1000, 700), (8192, 4096)])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-def test_large_on_a_gpu(segment, hop, dtype):
-    samples, plan, corpus = Case(tuple(range(0, 40_000, 97)), segment, hop).build()
-    count = min(len(plan), (1 << 24) // segment)
-    out = empty(count, segment, dtype)
-    corpus.take(corpus.order(len(plan) - count, 6), out)
-    assert torch.equal(out.cpu(), on_the_host(samples, plan, len(plan) - count, count, 6).to(dtype))
