@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fastgan.audio.corpus import Corpus
 from fastgan.audio.store import Clip
-from fastgan.gan.batches import Batches, derive, noise
+from fastgan.gan.batches import Batches, derive, noise, resident
 from fastgan.gan.game import Game
 from fastgan.gan.metrics import LinearPredictor, keras_accuracy, zero_share
 from fastgan.gan.replay import Replay
@@ -68,7 +68,8 @@ class Stage(ABC):
         self.compute = compute
         self.seed = derive(seed, self.name)
         segment, hop = self.segment_and_hop()
-        cut = partial(Batches, corpus, segment=segment, hop=hop, device=game.device, dtype=game.dtype)
+        where = partial(Batches, device=game.device, dtype=game.dtype, samples=resident(corpus, game.device))
+        cut = partial(where, corpus, segment=segment, hop=hop)
         self.train = cut(clips[0], batch=batch, seed=derive(self.seed, "train"))
         self.held_out = cut(clips[1], batch=1, seed=derive(self.seed, "held out"))
         self.rows = max(1, min(4096, _VALUES * game.frame // segment))

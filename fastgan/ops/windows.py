@@ -68,7 +68,7 @@ class Windows:
 
         Args:
             device: where to.
-            samples: int16 [N]; a memory map is read piece by piece.
+            samples: int16 [N]; a memory map is read piece by piece, a tensor that lies there is taken as it is.
             first, ends, segment, hop: as above, anywhere.
 
         Raises:
@@ -85,10 +85,7 @@ class Windows:
         begin, reach = ((starts + more)[here > 0] for more in (0, (here - 1) * hop + segment))
         if begin.min() < 0 or reach.max() > len(samples):
             raise ValueError(f"windows reach {begin.min()} .. {reach.max()}; the corpus has {len(samples)} samples")
-        there = torch.empty(len(samples), dtype=torch.int16, device=device)
-        for at in range(0, len(samples), _PIECE):
-            piece = samples[at : at + _PIECE]
-            there[at : at + _PIECE] = piece if isinstance(piece, Tensor) else torch.from_numpy(np.array(piece))
+        there = samples_on(device, samples)
         where, until = (torch.from_numpy(one).to(device) for one in (starts, counts))
         return cls(there, where, until, segment, hop, int(counts[-1]))
 
@@ -117,6 +114,17 @@ class Windows:
         grid, arguments, options = launch(self, order, out)
         with torch.cuda.device(out.device) if out.is_cuda else contextlib.nullcontext():
             kernels().take[grid](*arguments, **options)
+
+
+def samples_on(device: torch.device | str, samples: Tensor | np.ndarray) -> Tensor:
+    """A corpus on a device, int16 [N]: as it is where it lies there, else copied piece by piece."""
+    if isinstance(samples, Tensor) and samples.device == torch.device(device):
+        return samples
+    there = torch.empty(len(samples), dtype=torch.int16, device=device)
+    for at in range(0, len(samples), _PIECE):
+        piece = samples[at : at + _PIECE]
+        there[at : at + _PIECE] = piece if isinstance(piece, Tensor) else torch.from_numpy(np.array(piece))
+    return there
 
 
 def point(order: Tensor, place: int, key: int) -> Tensor:

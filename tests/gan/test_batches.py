@@ -9,7 +9,8 @@ import torch
 
 from fastgan.audio.corpus import Corpus, open_folder
 from fastgan.base.errors import BadInput
-from fastgan.gan.batches import Batches, derive, noise
+from fastgan.gan.batches import Batches, derive, noise, resident
+from fastgan.ops.windows import samples_on, why_not
 from tests.conftest import RATE
 
 CPU = torch.device("cpu")
@@ -19,7 +20,7 @@ CPU = torch.device("cpu")
 def batches(music: Callable[..., Path]) -> Callable[..., Batches]:
     corpus = open_folder(music(seconds=0.05), RATE)  # 8 clips of 1,102 samples
 
-    def make(**how: int) -> Batches:
+    def make(**how: Any) -> Batches:
         settings = {"segment": 7, "hop": 6, "batch": 32, "seed": 0} | how
         return Batches(corpus, corpus.index.clips, device=CPU, dtype=torch.float32, **settings)
 
@@ -34,23 +35,40 @@ def test_a_pass_shows_every_window_once(batches: Callable[..., Batches]) -> None
     truth = np.stack([everything[s : s + 7] for s in ours.plan.starts(np.arange(len(ours.plan)))]) / 32_768
     shown = ours.rows(0, len(ours.plan)).numpy()
     np.testing.assert_array_equal(np.sort(shown, axis=0), np.sort(truth.astype(np.float32), axis=0))
-    torch.testing.assert_close(ours.read(0, 5).flatten(0, 1), torch.from_numpy(shown[:35]))
+    torch.testing.assert_close(ours.stride(0, 5).flatten(0, 1), torch.from_numpy(shown[:35]))
 
 
 def test_a_batch_is_a_function_of_seed_and_step(batches: Callable[..., Batches]) -> None:
     ours, again, other = batches(), batches(), batches(seed=1)
-    again.read(999, 2)  # what was asked before makes no difference
+    again.stride(999, 2)  # what was asked before makes no difference
     for step in (0, 3, ours.per_pass, 12_345):
-        assert torch.equal(ours.read(step, 1), again.read(step, 1))
-        assert not torch.equal(ours.read(step, 1), other.read(step, 1))
-    assert not torch.equal(ours.read(0, 1), ours.read(ours.per_pass, 1))  # another pass has another order
+        assert torch.equal(ours.stride(step, 1), again.stride(step, 1))
+        assert not torch.equal(ours.stride(step, 1), other.stride(step, 1))
+    assert not torch.equal(ours.stride(0, 1), ours.stride(ours.per_pass, 1))  # another pass has another order
+
+
+def test_windows_are_the_same_where_the_corpus_lies_on_the_device(batches: Callable[..., Batches]) -> None:
+    here = batches()
+    reason = why_not(CPU)
+    if reason is not None:
+        pytest.skip(reason)
+    there = batches(
+        samples=samples_on(CPU, here.corpus.samples)
+    )  # Triton's interpreter takes the processor for a device
+    near = here.per_pass - 2
+    assert torch.equal(there.stride(near, 3), here.stride(near, 3))
+    assert torch.equal(there.rows(5, 40), here.rows(5, 40))
+
+
+def test_a_corpus_stays_on_the_disk_for_the_processor(batches: Callable[..., Batches]) -> None:
+    assert resident(batches().corpus, CPU) is None
 
 
 def test_a_stride_is_its_batches_one_after_the_other(batches: Callable[..., Batches]) -> None:
     ours, again = batches(), batches()
     near = ours.per_pass - 3
-    one_by_one = torch.cat([again.read(step, 1) for step in range(near, near + 10)])  # over the end of a pass
-    assert torch.equal(ours.read(near, 10), one_by_one)
+    one_by_one = torch.cat([again.stride(step, 1) for step in range(near, near + 10)])  # over the end of a pass
+    assert torch.equal(ours.stride(near, 10), one_by_one)
     # In strides that follow each other, of which the second is read ahead, and then in one that nobody expected.
     assert torch.equal(torch.cat((ours.stride(near, 4), ours.stride(near + 4, 4))), one_by_one[:8])
     assert torch.equal(ours.stride(near + 8, 2), one_by_one[8:])
