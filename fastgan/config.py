@@ -15,9 +15,13 @@ RATES = (1_000, 768_000)  # Hz, see fastgan.audio.files
 SEEDS = 1 << 63
 
 
-def option(help: str, default: Any, *, choices: Sequence[str] = (), resumable: bool = False) -> Any:
-    """A field of a config: its help text, its default, the words it takes, whether a resumed run may change it."""
-    return field(default=default, metadata={"help": help, "choices": tuple(choices), "resumable": resumable})
+AUTO = 0  # what the word "auto" stands for, where a number may be left to the machine
+
+
+def option(help: str, default: Any, *, choices: Sequence[str] = (), resumable: bool = False, auto: bool = False) -> Any:
+    """A field of a config: help, default, words it takes, whether a resumed run may change it, whether "auto" may be its number."""
+    metadata = {"help": help, "choices": tuple(choices), "resumable": resumable, "auto": auto}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +36,12 @@ class TrainConfig:
     seconds: float = option("length of the built-in corpus' clips, seconds", 30.0)
     rate: int = option("sample rate that all music is brought to, Hz", 22_050)
     window: int = option("n, values in a sequence: samples, or frames of the encoder", 6)
-    batch: int = option("m, sequences in a step", 32)
+    batch: int = option(
+        "m, sequences in a step; auto for the smallest that trains at 90 % of this machine's top speed, with a learning rate that "
+        "grows with its root unless --lr is given",
+        32,
+        auto=True,
+    )
     hidden: int = option("units in each LSTM layer", 128)
     encoder: str = option(
         "what turns sound into the sequence: nothing, or a convolutional auto-encoder", "none", choices=("none", "conv")
@@ -52,6 +61,12 @@ class TrainConfig:
         "threads of the processor; 0 for one where the work is too small to share, else all", 0, resumable=True
     )
     dtype: str = option("type of the weights", "float32", choices=("float32", "float64"))
+    precision: str = option(
+        "what fit and game compute in: the type of the weights, or bfloat16 with weights and Adam in float32 (for GPUs; "
+        "slow on a processor)",
+        "full",
+        choices=("full", "bfloat16"),
+    )
     backend: str = option("implementation of the LSTM", "auto", choices=("auto", "reference", "cpu", "triton", "cuda"))
     minutes: float = option(
         "stop in time to be done after this many minutes, everything saved; 0 for no limit", 0.0, resumable=True
@@ -61,7 +76,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check_range(self, "window", 1, 1 << 20)
-        check_range(self, "batch", 1, 1 << 20)
+        check_range(self, "batch", AUTO, 1 << 20)
         check_range(self, "hidden", 1, 1 << 14)
         check_range(self, "rate", *RATES)
         check_range(self, "clips", 0, 1_000_000)
@@ -75,6 +90,8 @@ class TrainConfig:
             check_range(self, name, 0, 1e6)
         check_range(self, "minutes", 0, 1e6)
         check_range(self, "save_every", 0, 1e6)
+        if self.precision == "bfloat16" and (self.dtype != "float32" or self.backend == "cpu"):
+            raise BadInput("--precision bfloat16 needs weights in float32 and another backend than cpu")
 
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -144,7 +161,7 @@ def parser_of(kind: type[Any], prog: str, description: str) -> argparse.Argument
             continue
         parser.add_argument(
             _flag(item.name),
-            type=_exactly(hints[item.name]),
+            type=_exactly(hints[item.name], item.metadata["auto"]),
             choices=item.metadata["choices"] or None,
             metavar=None if item.metadata["choices"] else {int: "N", float: "X", str: "TEXT"}[hints[item.name]],
             help=f"{text} (default: {item.default})" if item.default != "" else text,
@@ -181,13 +198,15 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _exactly(kind: type) -> Any:
+def _exactly(kind: type, auto: bool) -> Any:
     def read(text: str) -> Any:
+        if auto and text == "auto":
+            return AUTO
         try:
             return kind(text.replace("_", "")) if kind is int else kind(text)
         except (ValueError, OverflowError):
             wanted = {"int": "a whole number", "float": "a number"}[kind.__name__]
-            raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}") from None
+            raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}" + " or auto" * auto) from None
 
     return read
 

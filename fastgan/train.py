@@ -8,7 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from fastgan.audio.store import Clip
 from fastgan.base.atomic import write_json
 from fastgan.base.command import Interrupted, finish
 from fastgan.base.errors import BadInput, printable
-from fastgan.config import PRESETS, TrainConfig, changed_fields, known_fields, parser_of
+from fastgan.config import AUTO, PRESETS, TrainConfig, changed_fields, known_fields, parser_of
 from fastgan.gan.clock import Clock
 from fastgan.gan.game import Game
 from fastgan.gan.loop import Loop, Position
@@ -29,6 +29,7 @@ from fastgan.gan.progress import Screen
 from fastgan.gan.report import write_report
 from fastgan.gan.run import Run, check_unused, next_folder, read_config
 from fastgan.gan.stages import STAGES, Stage
+from fastgan.gan.tuning import choose_batch, largest_batch, scaled_lr, time_stage
 from fastgan.nn.summary import summarise
 from fastgan.ops.machine import check_backend, choose_device, describe, use_threads
 from fastgan.version import VERSION
@@ -56,15 +57,7 @@ def train(told: dict[str, Any], started: float) -> int:
     screen, clock = Screen(), Clock(config.minutes, started)
     device = choose_device(config.device)
     check_backend(config.backend)
-    use_threads(config.threads, config.batch, config.hidden)
-    game = Game.build(
-        hidden=config.hidden,
-        encoder=config.encoder == "conv",
-        seed=config.seed,
-        device=device,
-        dtype=getattr(torch, config.dtype),
-        backend=config.backend,
-    )
+    game = _build(config, device)
     if config.summary:
         screen.say(f"{summarise(game.generator, config.window)}\n\n{summarise(game.discriminator, config.window)}")
         return 0
@@ -74,6 +67,9 @@ def train(told: dict[str, Any], started: float) -> int:
     corpus = _open_corpus(config, screen)
     clips, quarantine = _usable(corpus, config, game)
     split = split_clips(clips, config.seed)
+    if config.batch == AUTO:
+        config = _with_best_batch(config, corpus, split, device, screen, "lr" in told)
+    use_threads(config.threads, config.batch, config.hidden)
     description = _describe_run(config, corpus, split)
     run = Run.reopen(folder) if config.resume else Run.start(folder, description)
     try:
@@ -93,6 +89,46 @@ def train(told: dict[str, Any], started: float) -> int:
     finally:
         run.close()
     return 0
+
+
+def _build(config: TrainConfig, device: torch.device) -> Game:
+    return Game.build(
+        hidden=config.hidden,
+        encoder=config.encoder == "conv",
+        seed=config.seed,
+        device=device,
+        dtype=getattr(torch, config.dtype),
+        backend=config.backend,
+    )
+
+
+def _with_best_batch(
+    config: TrainConfig,
+    corpus: Corpus,
+    split: tuple[list[Clip], list[Clip]],
+    device: torch.device,
+    screen: Screen,
+    lr_given: bool,
+) -> TrainConfig:
+    """Time the run's longest stage with batch after batch, on a game that is thrown away."""
+    name = "game" if config.epochs else "fit"
+    game = _build(config, device)
+    game.optimise(STAGES[name].trains, config.lr)
+
+    def stage(batch: int) -> Stage:
+        return _make_stage(name, game, corpus, split, replace(config, batch=batch))
+
+    def speed(batch: int) -> float | None:
+        use_threads(config.threads, batch, config.hidden)
+        return time_stage(stage(batch))
+
+    kept = (
+        2 * 14 * config.hidden * config.window
+    )  # gates, cells, outputs and their gradients, of two layers, real and made
+    choice = choose_batch(speed, largest_batch(len(stage(1).train.plan), kept, device))
+    lr = config.lr if lr_given else scaled_lr(config.lr, choice.batch)
+    screen.say(f"{choice}; learning rate {lr:.4g}")
+    return replace(config, batch=choice.batch, lr=lr)
 
 
 def _play(
@@ -140,9 +176,9 @@ def _make_stage(
     held_out = math.ceil(config.steps_per_epoch * config.batch / 6)  # in the proportion of the split; 0 is all
     if config.minutes:
         held_out = min(held_out or _TIMED_HELD_OUT, _TIMED_HELD_OUT)
-    return STAGES[name](
-        game, corpus, split, window=config.window, batch=config.batch, seed=config.seed, held_out=held_out, **weights
-    )
+    compute = torch.bfloat16 if config.precision == "bfloat16" else None
+    sizes = {"window": config.window, "batch": config.batch, "held_out": held_out}
+    return STAGES[name](game, corpus, split, **sizes, seed=config.seed, compute=compute, **weights)
 
 
 def _restore(loop: Loop, game: Game, run: Run, lr: float) -> None:
@@ -164,6 +200,9 @@ def _resumed(told: dict[str, Any]) -> dict[str, Any]:
     """The settings of the run in --out, with what was told now; only what leaves the run the same may differ."""
     if not told.get("out"):
         raise BadInput("--resume needs --out with the folder of the run")
+    told = {
+        name: value for name, value in told.items() if name != "batch" or value != AUTO
+    }  # it is what it was chosen to be
     saved = known_fields(TrainConfig, read_config(Path(told["out"])).get("settings", {}))
     differing = changed_fields(saved, told, TrainConfig)
     if differing:

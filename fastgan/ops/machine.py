@@ -13,6 +13,7 @@ from fastgan.ops.registry import VARIABLE
 
 PACKAGES = ("torch", "triton", "numba", "numpy", "soundfile", "soxr", "safetensors", "pybind11")
 
+_ALL_THREADS = torch.get_num_threads()  # before anybody has set it
 _WORTH_SHARING = 16e6  # operations: 128 rows of 128 units, from where two threads are 1.5 times faster than one
 
 
@@ -74,8 +75,8 @@ def use_threads(count: int, rows: int, hidden: int) -> None:
     product = 2 * rows * hidden * 4 * hidden  # operations of a recurrent product, the largest that has to wait
     if count:
         torch.set_num_threads(count)
-    elif not os.environ.get("OMP_NUM_THREADS") and product < _WORTH_SHARING:
-        torch.set_num_threads(1)
+    elif not os.environ.get("OMP_NUM_THREADS"):
+        torch.set_num_threads(1 if product < _WORTH_SHARING else _ALL_THREADS)
 
 
 def check_backend(name: str) -> None:

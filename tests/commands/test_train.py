@@ -315,3 +315,26 @@ def test_plain_lines_when_nobody_watches(music: Callable[..., Path], tmp_path: P
     assert "\x1b" not in said
     assert "\r" not in said
     assert sum(line.startswith(("fit ", "game ")) for line in said.splitlines()) == 4
+
+
+def test_the_batch_may_be_left_to_the_machine(
+    music: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    arguments = ["--data", str(music()), "--out", str(out), *SMALL, "--batch", "auto", "--epochs", "1"]
+    assert main(arguments) == 0
+    settings = json.loads((out / "config.json").read_text())["settings"]
+    assert settings["batch"] % 32 == 0
+    assert settings["lr"] == pytest.approx(1e-3 * (settings["batch"] / 32) ** 0.5)
+    assert "learning rate" in capsys.readouterr().out
+    assert main(["--resume", "--out", str(out), "--batch", "auto", "--epochs", "2"]) == 0  # stays what it was
+    assert json.loads((out / "config.json").read_text())["settings"]["batch"] == settings["batch"]
+    assert main([*arguments[:-4], "--batch", "auto", "--lr", "0.002", "--out", str(tmp_path / "other")]) == 0
+    assert json.loads((tmp_path / "other" / "config.json").read_text())["settings"]["lr"] == 0.002
+
+
+def test_bfloat16_trains_weights_in_float32(music: Callable[..., Path], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert main(["--data", str(music()), "--out", str(out), *SMALL, "--precision", "bfloat16"]) == 0
+    assert weights(out)["generator.lstm.weight_hh_l0"].dtype == torch.float32
+    assert all(np.isfinite(float(str(row.get("val_loss", row.get("val_g_loss"))))) for row in rows(out))

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from fastgan.base.errors import BadInput
+from fastgan.ops import machine
 from fastgan.ops.machine import PACKAGES, check_backend, choose_device, describe, use_threads
 
 
@@ -38,11 +39,11 @@ def test_small_work_gets_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     before = torch.get_num_threads()
     try:
         monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-        torch.set_num_threads(3)
-        use_threads(0, rows=4096, hidden=128)
-        assert torch.get_num_threads() == 3
+        monkeypatch.setattr(machine, "_ALL_THREADS", 3)
         use_threads(0, rows=32, hidden=128)
         assert torch.get_num_threads() == 1
+        use_threads(0, rows=4096, hidden=128)
+        assert torch.get_num_threads() == 3
         use_threads(2, rows=32, hidden=128)
         assert torch.get_num_threads() == 2
         monkeypatch.setenv("OMP_NUM_THREADS", "2")
