@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.contest import DRAWS, ROUNDINGS, Answers, Call, errors, within
+from benchmarks.plain import with_torch
 from benchmarks.turns import ratio, take_turns
 from fastgan.gan.game import Game
 from fastgan.gan.steps import discriminator_step, fit_step, game_step, generator_step
@@ -96,20 +97,6 @@ class Trainer:
     def discriminate(self) -> dict[str, Tensor]:
         """One step of the discriminator."""
         return discriminator_step(self.game, self.batch["real"], self.game.generator(self.batch["noise"]).detach())
-
-
-def with_torch(lstm: nn.Module) -> nn.LSTM:
-    """A torch.nn.LSTM with the weights of a FusedLSTM that has one bias per layer."""
-    ours = lstm.state_dict()
-    theirs = nn.LSTM(ours["weight_ih_l0"].shape[1], HIDDEN, num_layers=2, batch_first=True).to(
-        ours["weight_ih_l0"].dtype
-    )
-    state = {}
-    for name, value in theirs.state_dict().items():
-        kind = name.replace("bias_ih", "bias")
-        state[name] = torch.zeros_like(value) if name.startswith("bias_hh") else ours[kind]
-    theirs.load_state_dict(state)
-    return theirs
 
 
 def check(stage: str, batch: int) -> None:
