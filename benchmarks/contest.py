@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 from benchmarks import finer
 from benchmarks.cases import INFERENCE, PENALTY, TRAINING, WORKLOADS, Case
 from benchmarks.rows import Row
-from benchmarks.turns import SECONDS, TURNS, Times, ratio, take_turns
+from benchmarks.turns import SECONDS, TURNS, Times, middle, ratio, take_turns
 from fastgan import FusedLSTM
 
 Call = Callable[[], object]
@@ -224,12 +224,14 @@ def compete(
         calls["torch, padded"] = Player(case, dtype, ours=False, padded=True).prepare(workload)
         calls["fastgan, padded"] = Player(case, dtype, ours=True, padded=True).prepare(workload)
     times = take_turns(calls, turns, seconds)
+    parts = {name: middle(values) for name, values in times.items()}
     row: Row = {
         "case": str(case),
         "workload": workload,
         "threads": threads,
         "turns": len(times["torch"]),
-        "seconds": {name: statistics.median(values) for name, values in times.items()},
+        "seconds": {name: part[0] for name, part in parts.items()},
+        "spread": {name: list(part[1:]) for name, part in parts.items()},
         "ratio": list(ratio(times, "torch", "fastgan")),
     }
     if workload in WORKLOADS:

@@ -87,6 +87,7 @@ def test_a_row_has_what_the_report_reads(monkeypatch, packed):
     row, call = contest.compete(case, TRAINING, 1)
     call()
     assert (row["case"], row["workload"], row["threads"], row["turns"]) == (str(case), TRAINING, 1, 1)
+    assert row["spread"] == {name: [seconds] * 2 for name, seconds in row["seconds"].items()}
     assert row["ratio"] == [row["seconds"]["torch"] / row["seconds"]["fastgan"]] * 3
     speed = row["operations"] / row["seconds"]["fastgan"]
     peak = 2 * contest.MATMUL**3 / row["seconds"]["matmul"]

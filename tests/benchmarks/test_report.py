@@ -2,6 +2,7 @@ import pytest
 
 from benchmarks import report, rows
 from benchmarks.cases import AIMS, GRID, PAPER, TRAINING
+from benchmarks.report import words
 
 HERE = {"processor": "Abacus 9", "cores": 2, "instructions": "avx2"}
 THERE = {"processor": "Abacus 9", "cores": 2, "instructions": "avx512"}
@@ -114,6 +115,13 @@ def test_aims_stand_beside_what_was_reached():
     assert "1 of 2 aims reached." in report.page([row(aim, share={"torch": 0.5, "fastgan": 0.749})])
 
 
+def test_times_have_their_spread_where_the_row_has_it():
+    spread = {"torch": [3e-3, 4e-3], "fastgan": [0.5e-3, 2e-3], "matmul": [0.01, 0.03]}
+    assert "| 1 | 3.50 ms | 1.00 ms | 3.50 (" in line(report.page([row()]), str(PAPER))
+    found = line(report.page([row(spread=spread)]), str(PAPER))
+    assert "| 1 | 3.50 ms (3.00 ms to 4.00 ms) | 1.00 ms (500 µs to 2.00 ms) | 3.50 (" in found
+
+
 def test_slower_rows_of_the_grid_are_listed_worst_first():
     case = str(GRID.rows[0][0])
     grid = {"table": "grid", "case": case}
@@ -138,7 +146,7 @@ def test_steps_have_a_table_of_their_own():
 
 
 def test_times_have_three_digits():
-    found = [report.duration(seconds) for seconds in (12.345, 0.12345, 0.012345, 1.2345e-5, 1.2345e-6)]
+    found = [words.duration(seconds) for seconds in (12.345, 0.12345, 0.012345, 1.2345e-5, 1.2345e-6)]
     assert found == ["12.3 s", "123 ms", "12.3 ms", "12.3 µs", "1.23 µs"]
 
 

@@ -1,0 +1,61 @@
+"""The section about GPUs."""
+
+from benchmarks.gpu_cases import PLAN
+from benchmarks.report.words import duration, faster, judged, origins, table
+from benchmarks.rows import Row
+
+_PLANNED = {(str(one.case), one.workload, one.numbers): one for one in PLAN}
+_PLACES = {name: place for place, name in enumerate(_PLANNED)}
+
+HEAD = """## GPU
+
+`FusedLSTM` against `torch.nn.LSTM` as PyTorch ships it, by `bash benchmarks/gpu.sh`; answers are compared as above, on the device. *tf32*
+is float32 with TF32 in cuDNN, which is how PyTorch ships it, *float32* the same with exact products, for both sides alike; the errors
+that count as roundings are those of TF32 in the first. A gradient penalty is against torch with cuDNN disabled, which cannot
+differentiate twice. *eager* is call by call, *graph* both captured in CUDA graphs, *kernels* the time that the GPU itself is busy in an
+eager call. Shares are of the speed of an 8192 x 8192 product in bfloat16, by graph.
+"""
+NOTHING = "**No row has been recorded yet: these kernels have not been timed on a GPU.**\n"
+
+
+def section(rows: list[Row]) -> list[str]:
+    """The section about GPUs: newest row of each contest on each of them."""
+    if not rows:
+        return [HEAD, NOTHING]
+    last = {(row["machine"]["gpu"], *_contest(row)): row for row in rows}
+    parts = [HEAD]
+    for name in dict.fromkeys(row["machine"]["gpu"] for row in rows):
+        mine = [row for key, row in last.items() if key[0] == name]
+        mine.sort(key=lambda row: _PLACES.get(_contest(row), len(_PLACES)))
+        parts += [f"### {name}\n", f"{origins(mine)}\n", contests(mine)]
+    return parts
+
+
+def contests(rows: list[Row]) -> str:
+    """Every contest, what is to be reached, and what failed."""
+    lines, reached = [], []
+    for row in rows:
+        mine, planned = row["auto"], _PLANNED.get(_contest(row))
+        line: list[object] = [*_contest(row), mine or ""]
+        for way, aim in (("eager", planned and planned.eager), ("graph", planned and planned.graph), ("kernels", None)):
+            times = [row["seconds"].get(f"{who}, {way}") for who in ("torch", mine)]
+            found = row["ratio"].get(f"{mine}, {way}")
+            judge = judged(found and found[0], aim, "{:g}")
+            line += [*("" if one is None else duration(one) for one in times), faster(found) if found else ""]
+            line += [] if way == "kernels" else [judge]
+            reached += [judge] if judge else []
+        share, wanted = row.get("share", {}).get(f"{mine}, graph"), planned and planned.share
+        judge = judged(share, wanted, "{:.0%}")
+        reached += [judge] if judge else []
+        beside = [f"{name} {one[0]:.2f}" for name, one in row["ratio"].items() if not name.startswith(f"{mine}, ")]
+        faults = [f"{name}: {why}" for part in ("failed", "left out") for name, why in row[part].items()]
+        line += ["" if share is None else f"{share:.0%}", judge, "; ".join(beside), "; ".join(faults).replace("|", "/")]
+        lines.append(line)
+    ways = ("torch, eager|fastgan|times faster|aim", "torch, graph|fastgan|times faster|aim")
+    columns = f"case|workload|numbers|backend|{'|'.join(ways)}|torch, kernels|fastgan|times faster|share|aim|beside it|failed or left out"
+    count = sum(judge.endswith(", reached") for judge in reached)
+    return f"{count} of {len(reached)} aims reached.\n\n" + table(columns, lines)
+
+
+def _contest(row: Row) -> tuple[str, str, str]:
+    return row["case"], row["workload"], row["numbers"]
