@@ -26,7 +26,7 @@ from benchmarks.cases import TRAINING
 from benchmarks.cases import Case as Sizes
 from benchmarks.contest import MATMUL, Call, matmul
 from benchmarks.plain import Generator
-from benchmarks.rows import HOME, measured
+from benchmarks.rows import HOME, Row, measured
 from fastgan.audio.corpus import Corpus
 from fastgan.audio.store import Clip, Index
 from fastgan.gan.game import Game
@@ -107,6 +107,17 @@ def play(path: Path, case: Case, threads: int) -> dict[str, object]:
     return {"memory": memory, "times": turns.take_turns({"fastgan": step, "matmul": matmul(torch.float32)})}
 
 
+def finished(case: Case, threads: int, times: turns.Times, memory: int) -> Row:
+    """The row of a case, which is printed too."""
+    work = Sizes(case.window, case.batch, 1, case.hidden, 2).operations(TRAINING)
+    part = measured(times, "fastgan", work=work, floor="matmul", unit="operations", floor_work=2 * MATMUL**3)
+    each, share = part["seconds"]["fastgan"] / case.batch, part["floor"]["share"]
+    threaded = f"{threads} thread{'s' * (threads > 1)}"
+    print(f"\n{case}, {threaded}: {each * 1e6:.1f} us a window, {share:.0%} of matmul, {memory / 1e6:.0f} MB")
+    row = {"table": "scaling", "case": str(case), "workload": "fit", "threads": threads, **part}
+    return row | {"windows": case.batch, "memory": memory}
+
+
 @pytest.fixture(scope="module")
 def noise():
     """Where the file of noise is; it is too large to lie about afterwards."""
@@ -128,14 +139,7 @@ def test_fit(benchmark, noise, case, threads, keep):
     done = benchmark.pedantic(subprocess.run, (command,), how, rounds=1)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    work = Sizes(case.window, case.batch, 1, case.hidden, 2).operations(TRAINING)
-    part = measured(found["times"], "fastgan", work=work, floor="matmul", unit="operations", floor_work=2 * MATMUL**3)
-    row = {"table": "scaling", "case": str(case), "workload": "fit", "threads": threads, **part}
-    row |= {"windows": case.batch, "memory": found["memory"]}
-    each, share = part["seconds"]["fastgan"] / case.batch, part["floor"]["share"]
-    threaded = f"{threads} thread{'s' * (threads > 1)}"
-    print(f"\n{case}, {threaded}: {each * 1e6:.1f} us a window, {share:.0%} of matmul, {found['memory'] / 1e6:.0f} MB")
-    keep(row)
+    keep(finished(case, threads, found["times"], found["memory"]))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the options known to those who cannot ask for them."""
-    config.addinivalue_line("markers", "long: left out with --brief")
     turns.brief = config.getoption("brief")
     if turns.brief and config.getoption("record"):
         raise pytest.UsageError("--brief measures nothing worth recording; leave out --record (or FASTGAN_RECORD)")

@@ -60,19 +60,20 @@ def measured(
         floor_work: the same of one call of `floor`.
 
     Returns:
-        `turns`; `seconds` by contender; `spread`, seconds that bound the middle 60 %; `faster`, how many times faster we are
-        than each baseline, turn by turn, with the bounds of the middle 60 %; `floor` with its unit, its rate per second and the
-        `share` of that rate that our call reached, which is the median of the turns.
+        `turns`; `ours`, the contender's name; `seconds` by contender; `spread`, seconds that bound the middle 60 %; `faster`, how
+        many times faster we are than each baseline, turn by turn, with the bounds of the middle 60 %; `floor` with its unit,
+        its rate per second and the `share` of that rate that our call reached, median of the turns, with its `bounds`.
     """
     rates = [floor_work / seconds for seconds in times[floor]]
-    share = [work / own / rate for own, rate in zip(times[ours], rates, strict=True)]
+    share, *bounds = middle(work / own / rate for own, rate in zip(times[ours], rates, strict=True))
     parts = {name: middle(values) for name, values in times.items()}
     return {
         "turns": len(times[ours]),
+        "ours": ours,
         "seconds": {name: part[0] for name, part in parts.items()},
         "spread": {name: list(part[1:]) for name, part in parts.items()},
         "faster": {name: list(ratio(times, name, ours)) for name in baselines},
-        "floor": {"of": floor, "unit": unit, "rate": middle(rates)[0], "share": middle(share)[0]},
+        "floor": {"of": floor, "unit": unit, "rate": middle(rates)[0], "share": share, "bounds": bounds},
     }
 
 

@@ -1,6 +1,6 @@
 """Makes benchmarks/RESULTS.md from the recorded rows: `python -m benchmarks.report`."""
 
-from benchmarks.report import gpu, lstm
+from benchmarks.report import gpu, lstm, suite
 from benchmarks.rows import HOME, LSTM_CPU, LSTM_GPU, SUITE, Row, read
 
 COMMAND = "python -m benchmarks.report"
@@ -23,5 +23,6 @@ def page(rows: list[Row]) -> str:
     """
     parts = [f"<!-- Generated from benchmarks/results by `{COMMAND}`; do not edit. -->\n"]
     parts += lstm.sections([row for row in rows if row["table"] in lstm.KINDS])
+    parts += suite.sections(rows)
     parts += gpu.section([row for row in rows if row["table"] == "gpu"])
     return "\n".join(parts).rstrip() + "\n"

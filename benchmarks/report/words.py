@@ -70,6 +70,12 @@ def taken(row: Row, name: str) -> str:
     return time if bounds is None else f"{time} ({' to '.join(map(duration, bounds))})"
 
 
+def share_of(row: Row) -> str:
+    """Which part of its floor a row of the suite reached."""
+    share = row["floor"]["share"]
+    return f"{share:.{0 if share >= 0.1 else 1}%}"
+
+
 def threads_of(count: int) -> str:
     """A number of threads in words."""
     return f"{count} thread{'' if count == 1 else 's'}"
