@@ -155,7 +155,7 @@ def report(before: dict[Key, Row], after: dict[Key, Row], *, everything: bool = 
 
 def _line(change: Change) -> str:
     values = " -> ".join(map(_number, (change.before, change.after)))
-    return f"  {change.better:6.2f} x  {change.verdict:<12}  {', '.join(change.of)}; {change.name}: {values}"
+    return f"  {change.better:6.2f} x  {change.verdict:<12}  {change.name}: {values:<48}  {', '.join(change.of)}"
 
 
 def _number(number: Iterable[float]) -> str:
