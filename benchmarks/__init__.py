@@ -6,6 +6,6 @@
     python -m benchmarks.report                               makes benchmarks/RESULTS.md from the rows
     python -m benchmarks.compare BEFORE AFTER                 what changed between two files of rows
 
-FASTGAN_RECORD=1 does the same as --record. Rows belong to a quiet machine and a clean checkout: each says which commit it was
-measured at and whether anything had changed.
+FASTGAN_RECORD=1 does the same as --record; FASTGAN_KERAS_PYTHON names an interpreter that has Keras, for bench_epoch.py. Rows
+belong to a quiet machine and a clean checkout: each says which commit it was measured at and whether anything had changed.
 """

@@ -26,7 +26,7 @@ from fastgan.gan.metrics import keras_accuracy
 FIT, GAME = "fit", "game"
 LR = 1e-3
 MSE_WEIGHT = ADVERSARIAL_WEIGHT = 1.0  # of the generator's loss
-ROWS = 4096  # held-out windows at a time: what our trainer takes, and no peer is faster with fewer
+ROWS = 256  # held-out windows at a time: plain torch is slower with 64, and with 4,096, which our trainer takes
 
 Arrays = Mapping[str, NDArray[np.floating]]
 Weights = dict[str, NDArray[np.float32]]
@@ -70,29 +70,26 @@ class Contender(Protocol):
 
 
 class Windows(Dataset):
-    """Windows of n samples within [-1, 1), n apart: [n, 1], or for fit also the value after it, [1].
+    """Windows of a corpus as they are, int16 [segment]: a batch is normalised at once.
 
     Args:
         samples: int16, of all clips.
         clips: whose windows.
-        window: n.
-        workload: "fit" or "game".
-        dtype: of what comes out.
+        segment: samples in each.
+        hop: samples from one to the next.
     """
 
-    def __init__(self, samples: Tensor, clips: Sequence[Clip], window: int, workload: str, dtype: torch.dtype):
-        self.samples, self.workload, self.dtype = samples, workload, dtype
-        self.segment = window + (workload == FIT)
-        starts = [np.arange(c.start, c.start + c.length - self.segment + 1, window) for c in clips]
-        self.starts = torch.from_numpy(np.concatenate(starts))
+    def __init__(self, samples: Tensor, clips: Sequence[Clip], segment: int, hop: int):
+        self.samples, self.segment = samples, segment
+        starts = [np.arange(clip.start, clip.start + clip.length - segment + 1, hop) for clip in clips]
+        self.starts = np.concatenate(starts)
 
     def __len__(self) -> int:
         return len(self.starts)
 
-    def __getitem__(self, index: int) -> Tensor | tuple[Tensor, Tensor]:
+    def __getitem__(self, index: int) -> Tensor:
         start = int(self.starts[index])
-        values = self.samples[start : start + self.segment].to(self.dtype) / FULL_SCALE
-        return (values[:-1, None], values[-1:]) if self.workload == FIT else values[:, None]
+        return self.samples[start : start + self.segment]
 
 
 class Network(nn.Module):
@@ -183,8 +180,9 @@ class Plain:
         self.sums: dict[str, Tensor] = {}
         if sound is not None:
             samples = torch.from_numpy(np.array(sound.corpus.samples))
+            segment = sound.window + (workload == FIT)
             train, held_out = (
-                Windows(samples, clips, sound.window, workload, dtype) for clips in (sound.train, sound.held_out)
+                Windows(samples, clips, segment, sound.window) for clips in (sound.train, sound.held_out)
             )
             self.loader = DataLoader(train, batch_size=batch, shuffle=True, drop_last=True)
             self.held_out = DataLoader(held_out, batch_size=ROWS)
@@ -199,15 +197,19 @@ class Plain:
 
     def train(self, steps: int) -> None:
         """Do so many steps; losses are added up without being waited for."""
-        for batch in islice(self.feed, steps):
-            given = batch if self.workload == FIT else (batch, torch.randn_like(batch))
-            for name, value in self.step(*given).items():
+        for rows in islice(self.feed, steps):
+            for name, value in self.step(*self.given(rows)).items():
                 self.sums[name] = self.sums.get(name, 0) + value
 
     def endless(self) -> Iterator[Tensor]:
-        """Batches, one epoch after the other."""
+        """Batches of windows, one epoch after the other."""
         while True:
             yield from self.loader
+
+    def given(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """What a step takes, from int16 [B, segment]: windows and what follows them, or real sequences and noise."""
+        values = rows.to(self.dtype)[..., None] / FULL_SCALE
+        return (values[:, :-1], values[:, -1]) if self.workload == FIT else (values, torch.randn_like(values))
 
     def step(self, *given: Tensor) -> dict[str, Tensor]:
         """One step of the workload."""
@@ -263,14 +265,13 @@ class Plain:
 
     @torch.no_grad()
     def evaluate(self, windows: int) -> dict[str, float]:
-        """Losses and accuracies over so many held-out windows, whole batches of 4,096 while there are."""
+        """Losses and accuracies over so many held-out windows, whole batches while there are."""
         sums: dict[str, Tensor] = {}
         count = 0
-        for batch in islice(self.held_out, -(-windows // ROWS)):
-            given = batch if self.workload == FIT else (batch, torch.randn_like(batch))
-            count += len(given[0])
-            for name, value in self.measure(*given).items():
-                sums[name] = sums.get(name, 0) + value.double() * len(given[0])
+        for rows in islice(self.held_out, -(-windows // ROWS)):
+            count += len(rows)
+            for name, value in self.measure(*self.given(rows)).items():
+                sums[name] = sums.get(name, 0) + value.double() * len(rows)
         return {name: float(value) / count for name, value in sums.items()}
 
     def measure(self, one: Tensor, other: Tensor) -> dict[str, Tensor]:
