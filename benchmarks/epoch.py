@@ -28,7 +28,8 @@ from fastgan.audio.split import split_clips
 from fastgan.audio.store import Clip, Index
 from fastgan.gan.game import Game
 from fastgan.gan.stages import FitStage, GameStage
-from fastgan.gan.steps import Losses, discriminator_step, fit_step, generator_step
+from fastgan.gan.steps import Losses
+from fastgan.gan.strides import fit, play
 
 CLIPS, LENGTH, RATE, WINDOW, HIDDEN = 100, 661_500, 22_050, 6, 128
 TRAIN, HELD_OUT = 9_450_000, 1_575_000  # windows of an epoch: 100 clips of 110,250, split 6 : 1
@@ -125,27 +126,24 @@ class Ours:
         return Answer(losses, {k: v.numpy().copy() for k, v in self.game.tensors().items() if k.startswith(trained)})
 
     def step(self, one: Tensor, other: Tensor) -> Losses:
-        """One step on a given batch: of both players on the same noise, in the game."""
-        if self.workload == FIT:
-            return fit_step(self.game, one, other)
-        losses = discriminator_step(self.game, one, other)
-        return losses | generator_step(
-            self.game, one, other, mse_weight=MSE_WEIGHT, adversarial_weight=ADVERSARIAL_WEIGHT
-        )
+        """A stride of one step on a given batch: what the stage does with sequences that it has read."""
+        if isinstance(self.stage, FitStage):
+            return fit(self.stage.generator, torch.cat((one, other[:, None]), 1).transpose(0, 1)[None].contiguous())
+        real, noise = (given.transpose(0, 1)[None].contiguous() for given in (one, other))
+        return play(self.stage.generator, self.stage.discriminator, real, noise, **self.stage.weights)
+
+    def whole(self, steps: int) -> int:
+        """About so many steps that are whole strides, as they are in an epoch but for its last one."""
+        return max(1, round(steps / self.stage.stride)) * self.stage.stride
 
     def train(self, steps: int) -> None:
-        """Do so many steps of the stage, adding up losses as its loop does."""
-        for number in range(self.done, self.done + steps):
-            for name, value in self.trained(number).items():
+        """Do so many steps of the stage, in its strides, adding up losses as its loop does."""
+        end = self.done + steps
+        while self.done < end:
+            count = min(self.stage.stride, end - self.done)
+            for name, value in self.stage.advance(self.done, count).items():
                 self.sums[name] = self.sums[name] + value if name in self.sums else value
-        self.done += steps
-
-    def trained(self, number: int) -> Losses:
-        """Step `number`."""
-        if isinstance(self.stage, FitStage):
-            return self.stage.step(number)
-        real = self.game.encode(self.stage.train[number])
-        return self.step(real, self.stage.noise(real, "noise", number))
+            self.done += count
 
     def evaluate(self, windows: int) -> dict[str, float]:
         """The stage's measure of so many held-out windows."""
