@@ -161,17 +161,22 @@ class Bar:
         truth: by plain torch in float64.
         own: by plain torch in float32.
         stretched: the truth with steps longer by what the contender's Adam rounds them by.
+        terms: how many numbers a loss is the mean of, at most.
     """
 
     start: Weights
     truth: Answer
     own: Answer
     stretched: Answer
+    terms: int
 
     def wrong(self, found: Answer) -> str:
         """Which losses and networks are off by more than they may, in words; empty when none is.
 
-        Losses may be off by `NOISE` times plain torch's own largest error and as many roundings, relative to the largest value.
+        Losses may be off by `NOISE` times plain torch's own largest error and what rounding makes of the last sum, relative to the
+        largest value. torch adds up by halves; a plain loop, in eight lanes, rounds terms / 8 = K partial sums, each off by up to
+        half an EPS of either sign. Their standard deviation, EPS / (2 sqrt 3) for one, is EPS sqrt(K) / 6 for partial sums that
+        grow evenly, relative to the whole. `NOISE` of these, and of roundings of the result, are allowed.
         A network's error is relative to how far its weights have come, both by the Euclidean norm. In its first steps Adam moves
         a weight by about the sign of its gradient, so what is off are the weights whose gradient is about as small as its rounding
         error: noise of `NOISE` times the size touches as many times more of them, and the norm grows with the square root of
@@ -184,7 +189,7 @@ class Bar:
         complaints = []
         for name, error in off.items():
             loss = name in self.truth.losses
-            rounding = EPS if loss else EPS * self.size(name) / self.way(name)
+            rounding = EPS * (1 + (self.terms / 8) ** 0.5 / 6) if loss else EPS * self.size(name) / self.way(name)
             budget = (NOISE if loss else NOISE**0.5) * own[name] + NOISE * rounding + stretched[name]
             if not error <= budget:
                 complaints.append(f"{name} is off by {error:.2e}, may be by {budget:.2e}")
@@ -233,7 +238,8 @@ def bar(workload: str, batch: int, *, rounded: bool = False, keras: bool = False
     stretch = 0.5 * 2**-25 / (1 - 0.999) if rounded else 0.0
     truth = plain(workload, batch, torch.float64, keras)
     stretched = plain(workload, batch, torch.float64, keras, stretch)
-    return Bar(make_weights(), truth, plain(workload, batch, torch.float32, keras), stretched)
+    own = plain(workload, batch, torch.float32, keras)
+    return Bar(make_weights(), truth, own, stretched, terms=batch * WINDOW)
 
 
 @lru_cache(maxsize=8)  # the same for every number of threads

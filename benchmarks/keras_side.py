@@ -89,16 +89,16 @@ class Fit(Trainer):
         return self.model.fit(window, target, batch_size=self.batch, shuffle=True, verbose=0)
 
     def train(self, steps: int) -> float:
-        """Seconds of so many steps within an epoch: of a call with one more, less one with a single step."""
-        x, y = self.pairs("train", (steps + 1) * self.batch)
-        return clock(lambda: self.fit(x, y)) - clock(lambda: self.fit(x[: self.batch], y[: self.batch]))
+        """Seconds of so many steps within an epoch: of a call with one window more, less one with that alone."""
+        x, y = self.pairs("train", steps * self.batch + 1)
+        return clock(lambda: self.fit(x, y)) - clock(lambda: self.fit(x[:1], y[:1]))
 
     def evaluate(self, windows: int) -> tuple[float, dict[str, float]]:
-        """Seconds likewise, and what `evaluate` gives for the windows and one batch more."""
-        x, y = self.pairs("held_out", windows + ROWS)
+        """Seconds likewise, and what `evaluate` gives for the windows and one more."""
+        x, y = self.pairs("held_out", windows + 1)
         measured: dict[str, float] = {}
         whole = clock(lambda: measured.update(self.measure(x, y)))
-        return whole - clock(lambda: self.measure(x[:ROWS], y[:ROWS])), measured
+        return whole - clock(lambda: self.measure(x[:1], y[:1])), measured
 
     def measure(self, window: NDArray[np.float32], target: NDArray[np.float32]) -> dict[str, float]:
         """Loss and accuracy."""
