@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,9 +66,9 @@ def make_sound(home: Path, *, clips: int = CLIPS, length: int = LENGTH, window: 
     return Sound(corpus, *split_clips(listed, seed=0), window=window)
 
 
-def make_weights(hidden: int = HIDDEN) -> Weights:
+def make_weights(hidden: int = HIDDEN, seed: int = 0) -> Weights:
     """Where all contenders start."""
-    game = Game.build(hidden=hidden, encoder=False, seed=0, device=torch.device("cpu"), dtype=torch.float32)
+    game = Game.build(hidden=hidden, encoder=False, seed=seed, device=torch.device("cpu"), dtype=torch.float32)
     return {key: value.numpy() for key, value in game.tensors().items()}
 
 
@@ -92,17 +93,30 @@ class Ours:
         weights: to start from.
         sound: to train on.
         dtype: of all numbers.
+        seed: of the order of windows.
+        lr: learning rate.
+        compute: what to compute in, see `ByHand`.
     """
 
     def __init__(
-        self, workload: str, batch: int, weights: Weights, sound: Sound, *, dtype: torch.dtype = torch.float32
+        self,
+        workload: str,
+        batch: int,
+        weights: Weights,
+        sound: Sound,
+        *,
+        dtype: torch.dtype = torch.float32,
+        seed: int = 0,
+        lr: float = LR,
+        compute: torch.dtype | None = None,
     ):
         hidden = weights["generator.lstm.weight_hh_l0"].shape[1]
         self.game = Game.build(hidden=hidden, encoder=False, seed=0, device=torch.device("cpu"), dtype=dtype)
         self.game.load({key: torch.from_numpy(value) for key, value in weights.items()})
-        self.game.optimise(TRAINED[workload], LR)
+        self.game.optimise(TRAINED[workload], lr)
         self.workload, self.dtype = workload, dtype
-        clips, sizes = (sound.train, sound.held_out), {"window": sound.window, "batch": batch, "seed": 0}
+        clips = sound.train, sound.held_out
+        sizes: dict[str, Any] = {"window": sound.window, "batch": batch, "seed": seed, "compute": compute}
         if workload == FIT:
             self.stage: FitStage | GameStage = FitStage(self.game, sound.corpus, clips, **sizes)
         else:
