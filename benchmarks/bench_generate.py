@@ -25,7 +25,7 @@ from torch import Tensor
 from benchmarks import turns
 from benchmarks.cases import INFERENCE, Case
 from benchmarks.contest import MATMUL, matmul
-from benchmarks.plain import Generator
+from benchmarks.peers import Network
 from benchmarks.rows import Row, measured
 from benchmarks.turns import Times, take_turns
 from fastgan.gan import sample
@@ -45,7 +45,7 @@ def to_samples(values: Tensor) -> np.ndarray:
 
 
 @torch.inference_mode()
-def plain_noise(generator: Generator, length: int, draw: Noise) -> np.ndarray:
+def plain_noise(generator: Network, length: int, draw: Noise) -> np.ndarray:
     """Sequences from noise, as many as needed, a batch at a time."""
     made, missing = [], -(-length // WINDOW)
     while missing > 0:
@@ -55,11 +55,11 @@ def plain_noise(generator: Generator, length: int, draw: Noise) -> np.ndarray:
 
 
 @torch.inference_mode()
-def plain_feedback(generator: Generator, length: int, start: Tensor) -> np.ndarray:
+def plain_feedback(generator: Network, length: int, start: Tensor) -> np.ndarray:
     """The next value of the last window, over and over."""
     window, values = start[None], []
     for _ in range(length):
-        values.append(generator.next_value(window))
+        values.append(generator.last(window))
         window = torch.cat((window[:, 1:], values[-1][:, None]), dim=1)
     return to_samples(torch.cat(values).flatten())
 
@@ -107,7 +107,7 @@ def game():
 
 @pytest.mark.usefixtures("native")
 def test_from_noise(benchmark, game, threads, keep):
-    plain, few = Generator(game.generator), 1001
+    plain, few = Network.like(game.generator), 1001
     drawn, draw = [], sample.noise
 
     def kept(*arguments: object) -> Tensor:
@@ -132,7 +132,7 @@ def test_from_noise(benchmark, game, threads, keep):
 
 @pytest.mark.usefixtures("native")
 def test_by_feedback(benchmark, game, threads, keep):
-    plain, start = Generator(game.generator), torch.linspace(-0.5, 0.5, WINDOW)[:, None]
+    plain, start = Network.like(game.generator), torch.linspace(-0.5, 0.5, WINDOW)[:, None]
     same(sample.by_feedback(game, 100, start=start), plain_feedback(plain, 100, start))
     length = FEW if turns.brief else PART
     weights = torch.cat([weight.detach().flatten() for weight in game.generator.parameters()])

@@ -25,7 +25,7 @@ from benchmarks import turns
 from benchmarks.cases import TRAINING
 from benchmarks.cases import Case as Sizes
 from benchmarks.contest import MATMUL, Call, matmul
-from benchmarks.plain import Generator
+from benchmarks.peers import Network
 from benchmarks.rows import HOME, Row, measured
 from fastgan.audio.corpus import Corpus
 from fastgan.audio.store import Clip, Index
@@ -102,7 +102,7 @@ def play(path: Path, case: Case, threads: int) -> dict[str, object]:
     memory = most_memory() - before
     with torch.no_grad():
         window, target = stage.split(stage.train.stride(0, 1)[0])
-        truth = (Generator(untrained).double().next_value(window.double()) - target).square().mean()
+        truth = (Network.like(untrained, torch.float64).last(window.double()) - target).square().mean()
     torch.testing.assert_close(first, truth, rtol=1e-5, atol=0)
     assert torch.isfinite(torch.stack(losses)).all()
     times = turns.take_turns({"fastgan": stride, "matmul": matmul(torch.float32)})

@@ -113,6 +113,11 @@ class Network(nn.Module):
                     weight.copy_(torch.from_numpy(own[_ours(key)]))
         self.learning = [weight for weight in self.parameters() if weight.requires_grad]
 
+    @classmethod
+    def like(cls, ours: nn.Module, dtype: torch.dtype = torch.float32) -> "Network":
+        """The same network as one of ours."""
+        return cls({f"ours.{key}": value.numpy() for key, value in ours.state_dict().items()}, "ours", dtype)
+
     def forward(self, x: Tensor) -> Tensor:
         """The dense layer on every step: [B, n, 1] to [B, n, 1]."""
         return self.dense(self.lstm(x)[0])

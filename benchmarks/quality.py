@@ -88,7 +88,7 @@ def describe(courses: dict[str, list[Course]]) -> str:
         ]
         lines.append(f"{name:<20}  {'  '.join(parts)}; {statistics.mean(course.seconds[-1] for course in runs):.1f} s")
     for name, runs in courses.items():
-        if name != PLAIN and len(runs) > 1:
+        if name != PLAIN and PLAIN in courses and len(runs) > 1:
             epochs = len(runs[0].losses)
             mine, theirs = ([course.losses[epochs - 1] for course in one] for one in (runs, courses[PLAIN]))
             difference, noise = apart(mine, theirs)
@@ -115,15 +115,17 @@ def main(told: list[str] | None = None, progress: Callable[[str], None] = print)
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__.partition("\n")[0])
     parser.add_argument("--data", help="folder of music; the built-in corpus when left out")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each clip of the built-in corpus")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", default="0,1,2", help="separated by commas")
+    parser.add_argument("--without", default="-", metavar="TEXT", help="leave out contenders with this in their name")
     parser.add_argument("--epochs", type=int, default=3, help=f"of {EPOCH:,} windows")
     parser.add_argument("--record", action="store_true", help="append a row for each run to benchmarks/results")
     asked = parser.parse_args(told)
     torch.set_num_threads(1)
     name, sound = open_sound(asked.data, asked.seconds)
-    contenders = [OURS, PLAIN, SHORT, *(f"fastgan, batch {batch}" for batch in LARGE)]
+    contenders = [OURS, PLAIN, *(f"fastgan, batch {batch}" for batch in LARGE), SHORT]
+    contenders = [contender for contender in contenders if asked.without not in contender]
     courses: dict[str, list[Course]] = {contender: [] for contender in contenders}
-    for seed in range(asked.seeds):
+    for seed in map(int, asked.seeds.split(",")):
         for contender in contenders:  # in turn, so that a slow hour falls on all of them
             course = run(contender, sound, seed, SHORT_EPOCHS if contender == SHORT else asked.epochs)
             courses[contender].append(course)

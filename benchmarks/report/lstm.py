@@ -116,24 +116,6 @@ def grid_table(rows: list[Row]) -> str:
     return f"{text}\n<details><summary>All of the grid: times faster (share of peak)</summary>\n\n{whole}\n</details>\n"
 
 
-def step_table(rows: list[Row]) -> str:
-    """The trainer's own steps."""
-    return table(
-        "batch|step|threads|torch.nn.LSTM|FusedLSTM|times faster",
-        [
-            [
-                row["case"],
-                row["workload"],
-                row["threads"],
-                duration(row["seconds"]["torch"]),
-                duration(row["seconds"]["fastgan"]),
-                faster(row["ratio"]),
-            ]
-            for row in rows
-        ],
-    )
-
-
 def cell(row: Row) -> str:
     """The ratio and our share of the peak."""
     return f"{row['ratio'][0]:.2f} ({row['share']['fastgan']:.0%})"
@@ -141,7 +123,6 @@ def cell(row: Row) -> str:
 
 TABLES: tuple[tuple[str, str, Callable[[list[Row]], str]], ...] = (
     ("Sizes with an aim", "lstm", lstm_table),
-    ("The trainer's steps (n = 6, H = 128), before and after", "step", step_table),
     ("Grid", "grid", grid_table),
 )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from benchmarks.report import epoch
+from benchmarks.report import epoch, quality
 from benchmarks.report.words import duration, faster, machine, newest, origins, share_of, table, taken
 from benchmarks.rows import Row
 
@@ -35,7 +35,7 @@ def sections(rows: list[Row]) -> list[str]:
         mine = newest(row for row in rows if row["table"] == kind)
         parts.append(head)
         if not mine:
-            command = f"python -m pytest benchmarks/bench_{kind}.py --benchmark-only --record"
+            command = COMMANDS.get(kind, f"python -m pytest benchmarks/bench_{kind}.py --benchmark-only --record")
             parts.append(f"**Nothing is recorded yet: `{command}` does it.**\n")
         for name in dict.fromkeys(map(machine, mine)):
             chosen = [row for row in mine if machine(row) == name]
@@ -101,8 +101,10 @@ def scaling_table(rows: list[Row]) -> str:
     )
 
 
+COMMANDS = {"quality": "python -m benchmarks.quality --record"}
 SECTIONS: tuple[tuple[str, str, Callable[[list[Row]], str]], ...] = (
     ("epoch", epoch.HEAD, epoch.epochs),
+    ("quality", quality.HEAD, quality.courses),
     ("data", DATA, data_table),
     ("generate", GENERATE, generate_table),
     ("scaling", SCALING, scaling_table),

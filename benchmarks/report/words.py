@@ -6,10 +6,10 @@ from benchmarks.rows import Row
 
 
 def newest(rows: Iterable[Row]) -> list[Row]:
-    """The last row of each case, workload and number of threads on each machine, in the order of their first ones."""
+    """The last row of each case, workload, number of threads and seed on each machine, in the order of their first ones."""
     last = {}
     for row in rows:
-        last[machine(row), row["table"], row["case"], row["workload"], row["threads"]] = row
+        last[machine(row), row["table"], row["case"], row["workload"], row["threads"], row.get("seed")] = row
     return list(last.values())
 
 

@@ -139,12 +139,6 @@ def test_what_the_grid_leaves_out_is_counted():
     assert f"{GRID.too_slow} more were left out" in report.page([])
 
 
-def test_steps_have_a_table_of_their_own():
-    page = report.page([row(2.5, table="step", case="B32", workload="fit step")])
-    assert "before and after" in page
-    assert line(page, "B32") == "| B32 | fit step | 1 | 2.50 ms | 1.00 ms | 2.50 (2.25 to 2.75) |"
-
-
 def test_times_have_three_digits():
     found = [words.duration(seconds) for seconds in (12.345, 0.12345, 0.012345, 1.2345e-5, 1.2345e-6)]
     assert found == ["12.3 s", "123 ms", "12.3 ms", "12.3 µs", "1.23 µs"]

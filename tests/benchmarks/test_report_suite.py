@@ -136,3 +136,34 @@ def test_a_window_has_its_part_of_a_step():
     row = bench_scaling.finished(case, 1, times, 33_000_000)
     found = section(report.page([row | FACTS]), "How a fit step grows")
     assert line(found, str(case)) == f"| {case} | 1 | 512 ms (512 ms to 512 ms) | 1.00 ms | 50% | 33 MB |"
+
+
+def quality_row(workload: str, seed: int, *losses: float, **changes: object) -> rows.Row:
+    row = {
+        "table": "quality",
+        "case": "songs, 7 clips",
+        "workload": workload,
+        "threads": 1,
+        "seed": seed,
+        "windows": 640,
+    }
+    return row | {"losses": losses, "train_seconds": [1.5 * (n + 1) for n in range(len(losses))]} | FACTS | changes
+
+
+def test_what_is_learnt_is_shown_over_the_seeds_and_beside_plain():
+    runs = [quality_row("plain, batch 32", seed, 0.02 + 0.001 * seed, 0.01 + 0.001 * seed) for seed in range(3)]
+    runs += [quality_row("fastgan, batch 32", seed, 0.02, 0.011 + 0.0005 * seed) for seed in range(3)]
+    runs += [quality_row("fastgan, batch 4096", seed, 0.5, 0.3 + 0.0005 * seed) for seed in range(3)]
+    runs += [quality_row("fastgan, bfloat16", seed, 0.021) for seed in range(2)]
+    runs.append(quality_row("plain, batch 32", 2, 0.9, 0.9, date="2024-01-01T00:00:00+00:00"))
+    found = section(report.page([runs[-1], *runs[:-1]]), "What is learnt")
+    assert "songs, 7 clips; epochs of 640 windows:" in found
+    plain = line(found, "| plain, batch 32 | 3 |")
+    assert "2.100e-02 (2.000e-02 to 2.200e-02), 1.50 s | 1.100e-02 (1.000e-02 to 1.200e-02), 3.00 s |  |" in plain
+    assert "+5.0e-04 after epoch 2, within the noise of 1.3e-03" in line(found, "| fastgan, batch 32 |")
+    assert "+2.9e-01 after epoch 2, beyond the noise of" in line(found, "| fastgan, batch 4096 |")
+    assert "1.50 s |  | +0.0e+00 after epoch 1, within" in line(found, "| fastgan, bfloat16 | 2 |")
+
+
+def test_the_command_for_what_is_learnt_is_named():
+    assert "Nothing is recorded yet: `python -m benchmarks.quality --record`" in report.page([epoch_row()])
