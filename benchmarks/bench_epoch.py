@@ -22,7 +22,8 @@ import pytest
 
 from benchmarks.epoch import Ours, make_sound, make_weights
 from benchmarks.epoch_contest import STEPS, compete, describe
-from benchmarks.peers import FIT, GAME, Sound
+from benchmarks.paper import FIT, GAME
+from benchmarks.peers import Sound
 
 BATCHES = [pytest.param(batch, marks=pytest.mark.long if batch > 32 else ()) for batch in STEPS[FIT]]
 

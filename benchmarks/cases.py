@@ -104,20 +104,6 @@ def share_aim(case: Case, workload: str) -> float | None:
     return SHARE_AIMS.get(workload) if meant else None
 
 
-PAPER_EPOCH = 1_400.0  # seconds, of the fit on Colab's GPU: the middle of the paper's 1,300 to 1,500
-EPOCH_THREADS = 2  # that the aims below are for
-BEST_BATCH = "best batch"  # the one whose epoch takes us the least time
-EPOCH_AIMS = (  # workload, case, what, how much
-    ("fit", "B32", "keras", 12.0),  # times faster than this contender, at least
-    ("fit", "B32", "plain", 2.5),
-    ("fit", BEST_BATCH, "seconds", 550.0),  # of our epoch, at most
-    ("fit", BEST_BATCH, "share", 0.7),  # of the floor, at least
-    ("game", "B32", "plain", 2.5),
-    ("game", BEST_BATCH, "seconds", 2_000.0),
-    ("game", BEST_BATCH, "share", 0.7),
-)
-
-
 GRID_STEPS = (1, 6, 33, 1024)
 GRID_BATCHES = (1, 3, 33, 512, 8192)
 GRID_HIDDEN = (1, 17, 128, 255, 1024)

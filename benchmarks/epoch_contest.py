@@ -9,17 +9,9 @@ import torch
 
 from benchmarks import keras_peer, rows
 from benchmarks.contest import MATMUL, matmul
-from benchmarks.epoch import (
-    PAPER_SECONDS,
-    PASSES,
-    Ours,
-    bar,
-    make_batches,
-    make_weights,
-    operations,
-    per_epoch,
-)
-from benchmarks.peers import FIT, GAME, Compiled, Contender, Plain, Sound
+from benchmarks.epoch import Ours, bar, make_batches, make_weights
+from benchmarks.paper import FIT, GAME, PAPER_SECONDS, PASSES, operations, per_epoch
+from benchmarks.peers import Compiled, Contender, Plain, Sound
 from benchmarks.turns import Reported, Times, middle, ratio, take_turns
 
 STEPS = {

@@ -8,7 +8,7 @@ the same questions: the losses of given batches and the weights after them (`ans
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -18,12 +18,14 @@ from torch.nn import functional as F
 from torch.optim import Adam
 from torch.utils.data import DataLoader, Dataset
 
-from fastgan.audio.corpus import Corpus
+from benchmarks.paper import FIT
 from fastgan.audio.scale import FULL_SCALE
-from fastgan.audio.store import Clip
 from fastgan.gan.metrics import keras_accuracy
 
-FIT, GAME = "fit", "game"
+if TYPE_CHECKING:  # they need packages for sound, which a machine with a GPU may lack
+    from fastgan.audio.corpus import Corpus
+    from fastgan.audio.store import Clip
+
 LR = 1e-3
 MSE_WEIGHT = ADVERSARIAL_WEIGHT = 1.0  # of the generator's loss
 ROWS = 256  # held-out windows at a time: plain torch is slower with 64, and with 4,096, which our trainer takes
@@ -50,9 +52,9 @@ class Answer:
 class Sound:
     """A corpus and which of its clips are trained on."""
 
-    corpus: Corpus
-    train: list[Clip]
-    held_out: list[Clip]
+    corpus: "Corpus"
+    train: "list[Clip]"
+    held_out: "list[Clip]"
     window: int
 
 
@@ -79,7 +81,7 @@ class Windows(Dataset):
         hop: samples from one to the next.
     """
 
-    def __init__(self, samples: Tensor, clips: Sequence[Clip], segment: int, hop: int):
+    def __init__(self, samples: Tensor, clips: "Sequence[Clip]", segment: int, hop: int):
         self.samples, self.segment = samples, segment
         starts = [np.arange(clip.start, clip.start + clip.length - segment + 1, hop) for clip in clips]
         self.starts = np.concatenate(starts)
@@ -129,7 +131,7 @@ class Network(nn.Module):
     def weights(self, name: str) -> dict[str, NDArray[np.float64]]:
         """What has been learnt, by our names."""
         found = {f"{name}.{_ours(key)}": value for key, value in self.named_parameters() if "bias_hh" not in key}
-        return {key: value.detach().numpy().copy() for key, value in found.items()}
+        return {key: value.detach().cpu().numpy().copy() for key, value in found.items()}
 
 
 def _ours(key: str) -> str:

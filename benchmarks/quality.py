@@ -18,7 +18,8 @@ import torch
 
 from benchmarks import rows
 from benchmarks.epoch import Ours, make_weights
-from benchmarks.peers import FIT, LR, Plain, Sound
+from benchmarks.paper import FIT
+from benchmarks.peers import LR, Plain, Sound
 from fastgan.audio.corpus import Corpus, open_demo, open_folder
 from fastgan.audio.split import choose_clips, split_clips
 from fastgan.gan.tuning import scaled_lr

@@ -14,11 +14,11 @@ from fastgan.audio.health import examine
 from fastgan.base.command import finish
 from fastgan.base.errors import BadInput, explain_os_error, printable
 from fastgan.config import GenerateConfig, TrainConfig, known_fields, parser_of
-from fastgan.gan.batches import derive
 from fastgan.gan.checkpoint import Checkpoint, load_checkpoint
 from fastgan.gan.game import Game
 from fastgan.gan.progress import Screen
 from fastgan.gan.sample import Tick, by_feedback, from_noise
+from fastgan.gan.seeds import derive
 from fastgan.ops.machine import check_backend, choose_device, use_threads
 
 

@@ -1,6 +1,6 @@
 """The table of paper epochs, and what is to be reached in one."""
 
-from benchmarks.cases import BEST_BATCH, EPOCH_AIMS, EPOCH_THREADS, PAPER_EPOCH
+from benchmarks.paper import BEST_BATCH, EPOCH_AIMS, EPOCH_THREADS, PAPER_SECONDS
 from benchmarks.report.words import duration, faster, share_of, table
 from benchmarks.rows import Row
 
@@ -10,7 +10,7 @@ HEAD = f"""## A paper epoch
 *fit* is next-value prediction by squared error, then loss and accuracy on the held-out clips; *game* is a step of the discriminator and
 one of the generator for each batch. **Seconds of an epoch are scaled up** from whole steps that were timed after warm-up, all contenders
 in turn: *plain* is the same loop on `torch.nn.LSTM`, *compiled* the same under `torch.compile`, *keras* the paper's own way. The paper
-gives 1,300 to 1,500 s on Colab's GPU for its fit; *paper* is how many times faster than {PAPER_EPOCH:,.0f} s. Shares are as above. Aims
+gives 1,300 to 1,500 s on Colab's GPU for its fit; *paper* is how many times faster than {PAPER_SECONDS:,.0f} s. Shares are as above. Aims
 are for {EPOCH_THREADS} threads; the best batch is the one whose epoch takes us the least time.
 """
 OTHERS = ("plain", "compiled", "keras")
@@ -25,7 +25,7 @@ def epochs(rows: list[Row]) -> str:
         for name in OTHERS:
             theirs, ratio = row["epoch_seconds"].get(name), row["faster"].get(name)
             line += ["" if theirs is None else duration(theirs), "" if ratio is None else faster(ratio)]
-        line.append(f"{PAPER_EPOCH / ours(row):.1f}" if row["workload"] == "fit" else "")
+        line.append(f"{PAPER_SECONDS / ours(row):.1f}" if row["workload"] == "fit" else "")
         beside = [f"{name}: {duration(value)}" for name, value in row["epoch_seconds"].items() if ", " in name]
         beside += [f"{name} left out: {why}" for name, why in row.get("left out", {}).items()]
         lines.append([*line, share_of(row), "; ".join(judged.get(place, [])), "; ".join(beside).replace("|", "/")])

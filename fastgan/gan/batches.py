@@ -1,6 +1,5 @@
 """Batches as a function of (seed, step): there is no loader state to save, and a resumed run sees what it would have seen."""
 
-import hashlib
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
@@ -14,6 +13,7 @@ from fastgan.audio.segments import plan_segments
 from fastgan.audio.shuffle import shuffled
 from fastgan.audio.store import Clip
 from fastgan.base.errors import BadInput
+from fastgan.gan.seeds import derive
 from fastgan.ops.windows import Windows, point, samples_on, why_not
 
 _SHARE = 0.5  # of the device's free memory that samples may take
@@ -139,15 +139,3 @@ def resident(corpus: Corpus, device: torch.device) -> Tensor | None:
         return None
     free, _ = torch.cuda.mem_get_info(device)
     return samples_on(device, corpus.samples) if corpus.samples.nbytes < _SHARE * free else None
-
-
-def noise(shape: tuple[int, ...], seed: int, step: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Standard normal values that depend on (seed, step) alone."""
-    generator = torch.Generator(device).manual_seed(derive(seed, step))
-    return torch.randn(shape, generator=generator, device=device, dtype=dtype)
-
-
-def derive(seed: int, *words: int | str) -> int:
-    """A seed of its own for each purpose: 63 bits that depend on all the words."""
-    text = "/".join(map(str, (seed, *words))).encode()
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") >> 1

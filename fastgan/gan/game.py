@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from fastgan.gan.batches import derive
+from fastgan.gan.seeds import derive
 from fastgan.nn.discriminator import Discriminator
 from fastgan.nn.encoder import FRAME, LATENTS, AutoEncoder
 from fastgan.nn.generator import Generator

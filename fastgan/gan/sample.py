@@ -10,8 +10,8 @@ from torch import Tensor
 
 from fastgan.audio.scale import denormalise, normalise
 from fastgan.base.errors import BadInput
-from fastgan.gan.batches import noise
 from fastgan.gan.game import Game
+from fastgan.gan.seeds import noise
 from fastgan.nn.generator import State
 
 _VALUES = 49_152  # steps of sequences made from noise at a time: bounds the memory

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from fastgan.audio.corpus import Corpus
 from fastgan.audio.store import Clip
-from fastgan.gan.batches import Batches, derive, noise, resident
+from fastgan.gan.batches import Batches, resident
 from fastgan.gan.game import Game
 from fastgan.gan.metrics import LinearPredictor, keras_accuracy, zero_share
 from fastgan.gan.replay import Replay
 from fastgan.gan.sample import Tick, by_feedback, from_noise, rebuilt
+from fastgan.gan.seeds import derive, noise
 from fastgan.gan.steps import Losses, accuracies, discriminator_loss, encoder_step, generator_loss
 from fastgan.gan.strides import Learner, fit, play, stride_of
 from fastgan.nn.by_hand import ByHand

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import epoch, epoch_contest, keras_peer, turns
-from benchmarks.peers import FIT, GAME, Answer, Compiled, Plain, Windows
+from benchmarks import epoch, epoch_contest, keras_peer, paper, turns
+from benchmarks.paper import FIT, GAME
+from benchmarks.peers import Answer, Compiled, Plain, Windows
 from fastgan.ops.lstm import backends
 
 BATCH, HIDDEN, WINDOW = 4, 8, 6
@@ -73,10 +74,10 @@ def test_windows_are_those_of_the_trainer(sound, weights):
 
 
 def test_an_epoch_has_the_papers_size_and_work():
-    assert epoch.TRAIN + epoch.HELD_OUT == epoch.CLIPS * epoch.LENGTH // epoch.WINDOW
-    assert epoch.TRAIN == 6 * epoch.HELD_OUT
-    assert epoch.operations() == 2 * 512 * (6 * 1 + 5 * 128 + 6 * 128 + 5 * 128)
-    assert epoch.per_epoch(32, 1e-3, 1e-6) == pytest.approx(9_450_000 / 32 * 1e-3 + 1.575)
+    assert paper.TRAIN + paper.HELD_OUT == paper.CLIPS * paper.LENGTH // epoch.WINDOW
+    assert paper.TRAIN == 6 * paper.HELD_OUT
+    assert paper.operations() == 2 * 512 * (6 * 1 + 5 * 128 + 6 * 128 + 5 * 128)
+    assert paper.per_epoch(32, 1e-3, 1e-6) == pytest.approx(9_450_000 / 32 * 1e-3 + 1.575)
 
 
 def off_by(answer, name, factor):
@@ -133,7 +134,7 @@ def test_a_row_is_scaled_and_says_who_is_left_out(monkeypatch, workload, tmp_pat
     assert row["scaled"] is True
     for name in ("fastgan", "plain"):
         step, window = row["seconds"][name] / 2, row["seconds"][f"{name}, evaluation"] / epoch_contest.EVALUATED
-        assert row["epoch_seconds"][name] == pytest.approx(epoch.per_epoch(3, step, window))
+        assert row["epoch_seconds"][name] == pytest.approx(paper.per_epoch(3, step, window))
     ratio = row["epoch_seconds"]["plain"] / row["epoch_seconds"]["fastgan"]
     assert row["epoch_faster"] == {"plain": pytest.approx([ratio] * 3)}
     assert "left out: no Keras" in epoch_contest.describe(row)

@@ -3,8 +3,8 @@
 import pytest
 
 from benchmarks import bench_data, bench_generate, bench_scaling, report, rows
-from benchmarks.cases import EPOCH_AIMS
 from benchmarks.contest import MATMUL
+from benchmarks.paper import EPOCH_AIMS
 
 FACTS = {
     "date": "2025-01-31T10:00:00+00:00",

@@ -9,7 +9,8 @@ import torch
 
 from fastgan.audio.corpus import Corpus, open_folder
 from fastgan.base.errors import BadInput
-from fastgan.gan.batches import Batches, derive, noise, resident
+from fastgan.gan.batches import Batches, resident
+from fastgan.gan.seeds import derive, noise
 from fastgan.ops.windows import samples_on, why_not
 from tests.conftest import RATE
 

@@ -55,7 +55,7 @@ def test_sequences_come_from_noise_one_after_the_other() -> None:
 
 
 def _seed(seed: int) -> int:
-    from fastgan.gan.batches import derive
+    from fastgan.gan.seeds import derive
 
     return derive(seed, 0)
 
