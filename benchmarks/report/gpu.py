@@ -17,6 +17,15 @@ eager call. Shares are of the speed of an 8192 x 8192 product in bfloat16, by gr
 """
 NOTHING = "**No row has been recorded yet: these kernels have not been timed on a GPU.**\n"
 
+EPOCHS = """## A paper epoch on a GPU
+
+The same epoch with the corpus on the GPU and whole strides captured in CUDA graphs, by `python -m benchmarks.epoch_gpu`, a part of
+`bash benchmarks/gpu.sh`; losses are compared first. *torch, eager* is `torch.nn.LSTM` with Adam as it ships, *torch, graph* the same step
+captured with the fused Adam, both on windows gathered by our kernel. **Seconds of an epoch are scaled up** from some steps; held-out windows
+are left out. *We* are the faster of float32 and bfloat16. Shares are of the speed of an 8192 x 8192 product in bfloat16.
+"""
+NO_EPOCH = "**Nothing is recorded yet: no epoch has been run on a GPU.**\n"
+
 
 def section(rows: list[Row]) -> list[str]:
     """The section about GPUs: newest row of each contest on each of them."""
@@ -28,6 +37,32 @@ def section(rows: list[Row]) -> list[str]:
         mine = [row for key, row in last.items() if key[0] == name]
         mine.sort(key=lambda row: _PLACES.get(_contest(row), len(_PLACES)))
         parts += [f"### {name}\n", f"{origins(mine)}\n", contests(mine)]
+    return parts
+
+
+def epochs(rows: list[Row]) -> list[str]:
+    """The section about paper epochs on GPUs: the newest row of each size on each of them."""
+    if not rows:
+        return [EPOCHS, NO_EPOCH]
+    last = {(row["machine"]["gpu"], row["workload"], row["case"]): row for row in rows}
+    parts = [EPOCHS]
+    for name in dict.fromkeys(row["machine"]["gpu"] for row in rows):
+        mine = [row for key, row in last.items() if key[0] == name]
+        lines: list[list[object]] = [
+            [
+                row["workload"],
+                row["case"],
+                who,
+                duration(row["seconds"][who]),
+                duration(seconds),
+                f"{row['share'][who]:.1%}",
+                faster(row["faster"][who]) if who in row["faster"] else "",
+            ]
+            for row in mine
+            for who, seconds in row["epoch_seconds"].items()
+        ]
+        columns = "workload|batch|who|a step|an epoch|share|we are faster"
+        parts += [f"### {name}, a paper epoch\n", f"{origins(mine)}\n", table(columns, lines)]
     return parts
 
 

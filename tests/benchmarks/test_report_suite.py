@@ -167,3 +167,18 @@ def test_what_is_learnt_is_shown_over_the_seeds_and_beside_plain():
 
 def test_the_command_for_what_is_learnt_is_named():
     assert "Nothing is recorded yet: `python -m benchmarks.quality --record`" in report.page([epoch_row()])
+
+
+def test_epochs_on_a_gpu_have_a_section():
+    assert "Nothing is recorded yet: no epoch has been run on a GPU" in report.page([epoch_row()])
+    times = {"fastgan, float32": 4e-5, "fastgan, bfloat16": 2e-5, "torch, eager": 8e-5, "torch, graph": 6e-5}
+    row = {"table": "epoch-gpu", "case": "B32", "workload": "fit", "seconds": times} | FACTS
+    row |= {
+        "epoch_seconds": {name: value * 295_312.5 for name, value in times.items()},
+        "machine": {"gpu": "Abacus H9"},
+    }
+    row |= {"faster": {"torch, eager": [4.0, 3.5, 4.5]}, "share": dict.fromkeys(times, 0.125), "scaled": True}
+    found = section(report.page([row]), "A paper epoch on a GPU")
+    assert "### Abacus H9, a paper epoch" in found
+    assert "| 20.0 µs | 5.91 s | 12.5% |  |" in line(found, "fastgan, bfloat16")
+    assert "4.00 (3.50 to 4.50)" in line(found, "torch, eager")
