@@ -21,8 +21,8 @@ EPOCHS = """## A paper epoch on a GPU
 
 The same epoch with the corpus on the GPU and whole strides captured in CUDA graphs, by `python -m benchmarks.epoch_gpu`, a part of
 `bash benchmarks/gpu.sh`; losses are compared first. *torch, eager* is `torch.nn.LSTM` with Adam as it ships, *torch, graph* the same step
-captured with the fused Adam, both on windows gathered by our kernel. **Seconds of an epoch are scaled up** from some steps; held-out windows
-are left out. *We* are the faster of float32 and bfloat16. Shares are of the speed of an 8192 x 8192 product in bfloat16.
+captured with the fused Adam, both on windows gathered by our kernel. **Seconds of an epoch are scaled up** from some steps; held-out
+windows are left out. *We* are the faster of float32 and bfloat16. Shares are of the speed of an 8192 x 8192 product in bfloat16.
 """
 NO_EPOCH = "**Nothing is recorded yet: no epoch has been run on a GPU.**\n"
 
