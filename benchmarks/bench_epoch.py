@@ -25,7 +25,7 @@ from benchmarks.epoch_contest import STEPS, compete, describe
 from benchmarks.paper import FIT, GAME
 from benchmarks.peers import Sound
 
-BATCHES = [pytest.param(batch, marks=pytest.mark.long if batch > 32 else ()) for batch in STEPS[FIT]]
+BATCHES = [pytest.param(batch, marks=pytest.mark.long if batch > 3 else ()) for batch in STEPS[FIT]]
 
 
 @pytest.fixture(scope="module")
