@@ -15,7 +15,7 @@ RATES = (1_000, 768_000)  # Hz, see fastgan.audio.files
 SEEDS = 1 << 63
 
 
-AUTO = 0  # what the word "auto" stands for, where a number may be left to the machine
+AUTO = -1  # what the word "auto" stands for, where a number may be left to the machine
 
 
 def option(help: str, default: Any, *, choices: Sequence[str] = (), resumable: bool = False, auto: bool = False) -> Any:
@@ -76,7 +76,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check_range(self, "window", 1, 1 << 20)
-        check_range(self, "batch", AUTO, 1 << 20)
+        if self.batch != AUTO:
+            check_range(self, "batch", 1, 1 << 20)
         check_range(self, "hidden", 1, 1 << 14)
         check_range(self, "rate", *RATES)
         check_range(self, "clips", 0, 1_000_000)
@@ -203,7 +204,10 @@ def _exactly(kind: type, auto: bool) -> Any:
         if auto and text == "auto":
             return AUTO
         try:
-            return kind(text.replace("_", "")) if kind is int else kind(text)
+            value = kind(text.replace("_", "")) if kind is int else kind(text)
+            if auto and value == AUTO:
+                raise ValueError
+            return value
         except (ValueError, OverflowError):
             wanted = {"int": "a whole number", "float": "a number"}[kind.__name__]
             raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}" + " or auto" * auto) from None

@@ -35,6 +35,10 @@ from fastgan.ops.machine import check_backend, choose_device, describe, use_thre
 from fastgan.version import VERSION
 
 DEMO_CLIPS = 100  # as many as the paper trained on
+_TUNING, _TUNING_SHARE = (
+    60.0,
+    0.1,
+)  # seconds that looking for the best batch may take, and of the minutes, where they count
 _TIMED_HELD_OUT = 1 << 13  # held-out windows measured at most when minutes count: an epoch must close in seconds
 
 
@@ -122,10 +126,11 @@ def _with_best_batch(
         use_threads(config.threads, batch, config.hidden)
         return time_stage(stage(batch))
 
-    kept = (
-        2 * 14 * config.hidden * config.window
-    )  # gates, cells, outputs and their gradients, of two layers, real and made
-    choice = choose_batch(speed, largest_batch(len(stage(1).train.plan), kept, device))
+    # Gates, cells, outputs and their gradients of two layers, for real and generated sequences.
+    kept = 2 * 14 * config.hidden * config.window
+    largest = largest_batch(len(stage(1).train.plan), kept, device)
+    seconds = min(_TUNING, config.minutes * 60 * _TUNING_SHARE) if config.minutes else _TUNING
+    choice = choose_batch(speed, largest, seconds)
     lr = config.lr if lr_given else scaled_lr(config.lr, choice.batch)
     screen.say(f"{choice}; learning rate {lr:.4g}")
     return replace(config, batch=choice.batch, lr=lr)
@@ -200,9 +205,8 @@ def _resumed(told: dict[str, Any]) -> dict[str, Any]:
     """The settings of the run in --out, with what was told now; only what leaves the run the same may differ."""
     if not told.get("out"):
         raise BadInput("--resume needs --out with the folder of the run")
-    told = {
-        name: value for name, value in told.items() if name != "batch" or value != AUTO
-    }  # it is what it was chosen to be
+    if told.get("batch") == AUTO:  # stays what it was chosen to be
+        told = {name: value for name, value in told.items() if name != "batch"}
     saved = known_fields(TrainConfig, read_config(Path(told["out"])).get("settings", {}))
     differing = changed_fields(saved, told, TrainConfig)
     if differing:

@@ -6,6 +6,7 @@ import pytest
 from fastgan.audio import demo, files
 from fastgan.base.errors import BadInput
 from fastgan.config import (
+    AUTO,
     PRESETS,
     RATES,
     DemoConfig,
@@ -81,3 +82,23 @@ def test_the_ranges_are_those_of_the_layers_below() -> None:
 def test_configs_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         TrainConfig().window = 3  # type: ignore[misc]
+
+
+def test_a_number_may_be_left_to_the_machine_by_its_word_alone() -> None:
+    parser = parser_of(TrainConfig, "train", "")
+    assert vars(parser.parse_args(["--batch", "auto"])) == {"batch": AUTO}
+    assert TrainConfig(batch=AUTO).batch == AUTO
+    for wrong in ("-1", "0.5", "automatic"):
+        with pytest.raises(BadInput, match="is not a whole number or auto"):
+            parser.parse_args([f"--batch={wrong}"])
+    with pytest.raises(BadInput, match="is not a whole number$"):
+        parser.parse_args(["--window", "auto"])
+    with pytest.raises(BadInput, match="--batch is 0; it takes 1 to"):
+        TrainConfig(batch=0)
+
+
+def test_bfloat16_needs_someone_who_can() -> None:
+    TrainConfig(precision="bfloat16")
+    for wrong in ({"dtype": "float64"}, {"backend": "cpu"}):
+        with pytest.raises(BadInput, match="--precision bfloat16 needs"):
+            TrainConfig(precision="bfloat16", **wrong)  # type: ignore[arg-type]

@@ -40,16 +40,17 @@ class Choice:
         )
 
 
-def choose_batch(speed: Callable[[int], float | None], largest: int) -> Choice:
+def choose_batch(speed: Callable[[int], float | None], largest: int, seconds: float = math.inf) -> Choice:
     """Double the batch until it gains no more; take the smallest that reaches 90 % of the fastest.
 
     Args:
         speed: windows per second with a batch, or None where larger ones are not to be tried.
         largest: batch that may be tried.
+        seconds: after which nothing more is tried.
     """
     speeds: dict[int, float] = {}
-    batch, idle = SMALLEST, 0
-    while not speeds or (batch <= largest and idle < 3):
+    batch, idle, end = SMALLEST, 0, time.monotonic() + seconds
+    while not speeds or (batch <= largest and idle < 3 and time.monotonic() < end):
         best = max(speeds.values(), default=0.0)
         found = speed(batch)
         if found is None:
@@ -60,7 +61,8 @@ def choose_batch(speed: Callable[[int], float | None], largest: int) -> Choice:
     for batch in reversed(
         list(speeds)
     ):  # once more, the other way round: a machine may be busy with something else for a while
-        speeds[batch] = max(speeds[batch], speed(batch) or 0.0)
+        if time.monotonic() < end:
+            speeds[batch] = max(speeds[batch], speed(batch) or 0.0)
     peak = max(speeds.values(), default=0.0)
     return Choice(min((b for b, s in speeds.items() if s >= _ENOUGH * peak), default=SMALLEST), speeds)
 

@@ -30,6 +30,7 @@ def test_it_stops_at_the_largest_and_where_it_is_told_to():
     assert max(choose_batch(lambda batch: float(batch) if batch <= 512 else None, 1 << 20).speeds) == 512
     assert choose_batch(lambda _: None, 1 << 20).batch == 32
     assert choose_batch(float, 1).batch == 32
+    assert choose_batch(float, 1 << 20, seconds=0.0).speeds.keys() == {32}
 
 
 def test_an_epoch_keeps_steps_and_the_memory_its_bounds():
