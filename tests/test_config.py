@@ -91,7 +91,7 @@ def test_a_number_may_be_left_to_the_machine_by_its_word_alone() -> None:
     for wrong in ("-1", "0.5", "automatic"):
         with pytest.raises(BadInput, match="is not a whole number or auto"):
             parser.parse_args([f"--batch={wrong}"])
-    with pytest.raises(BadInput, match="is not a whole number$"):
+    with pytest.raises(BadInput, match=r"is not a whole number$"):
         parser.parse_args(["--window", "auto"])
     with pytest.raises(BadInput, match="--batch is 0; it takes 1 to"):
         TrainConfig(batch=0)
