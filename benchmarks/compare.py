@@ -1,9 +1,10 @@
 """What changed between two files of rows: `python -m benchmarks.compare BEFORE AFTER`.
 
-A row of one and a row of the other are a pair when they have the same machine, table, case, workload, threads and numbers; of
-rows measured more than once the newest counts. Ratios and shares come first, since both sides of them met the same noise;
-seconds and memory are for a quiet machine. A change is how many times better the second file is. It is within noise where the
-bounds of the middle 60 % overlap. The file of an earlier commit: `git show COMMIT:benchmarks/results/lstm-cpu.jsonl > before.jsonl`.
+A row of one and a row of the other are a pair when they have the same machine, table, case, workload, threads, numbers and seed;
+of rows measured more than once the newest counts. Ratios and shares come first, since both sides of them met the same noise;
+seconds and memory are for a quiet machine, losses for equal settings. A change is how many times better the second file is. It is
+within noise where the bounds of the middle 60 % overlap. The file of an earlier commit: `git show
+COMMIT:benchmarks/results/lstm-cpu.jsonl > before.jsonl`.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from benchmarks.report.words import machine, origins, threads_of
 from benchmarks.rows import Row, read
 
 LINES = 30  # of each list
-NEEDED = ("machine", "table", "case", "workload", "seconds", "date", "versions", "commit")
+NEEDED = ("machine", "table", "case", "workload", "date", "versions", "commit")
 
 Key = tuple[str, ...]
 Number = tuple[float, ...]  # the middle and, where they are known, the bounds
@@ -90,6 +91,7 @@ def key(row: Row) -> Key:
     """What makes two rows a pair, in words."""
     more = [threads_of(row["threads"])] if "threads" in row else []
     more += [row["numbers"]] if "numbers" in row else []
+    more += [f"seed {row['seed']}"] if "seed" in row else []
     where = row["machine"]["gpu"] if "gpu" in row["machine"] else machine(row)
     return (row["table"], row["case"], row["workload"], *more, where)
 
@@ -106,9 +108,12 @@ def relative(row: Row) -> dict[str, Number]:
 
 
 def absolute(row: Row) -> dict[str, Number]:
-    """Seconds of every contender, and bytes of memory: less is better."""
+    """Seconds of every contender, bytes of memory, and held-out losses: less is better."""
     spread = row.get("spread", {})
-    found: dict[str, Number] = {f"s, {name}": (one, *spread.get(name, ())) for name, one in row["seconds"].items()}
+    found: dict[str, Number] = {
+        f"s, {name}": (one, *spread.get(name, ())) for name, one in row.get("seconds", {}).items()
+    }
+    found |= {f"loss after epoch {epoch}": (loss,) for epoch, loss in enumerate(row.get("losses", ()), 1)}
     return found | ({"bytes of memory": (row["memory"],)} if "memory" in row else {})
 
 
@@ -137,7 +142,7 @@ def report(before: dict[Key, Row], after: dict[Key, Row], *, everything: bool = 
     text = []
     for name, rows in (("before", before), ("after", after)):
         text.append(f"{name}: {len(rows)} rows. {origins([*rows.values()]) if rows else ''}".rstrip())
-    for title, found in zip(("Ratios and shares", "Seconds and memory"), changes(before, after), strict=True):
+    for title, found in zip(("Ratios and shares", "Seconds, memory and losses"), changes(before, after), strict=True):
         counts = Counter(change.verdict for change in found)
         summary = ", ".join(
             f"{counts[verdict]} {verdict}" for verdict in ("worse", "better", "within noise", "no bounds")

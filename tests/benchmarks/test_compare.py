@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks import compare, rows
 from tests.benchmarks.test_report import THERE, gpu_row, row
-from tests.benchmarks.test_report_suite import epoch_row
+from tests.benchmarks.test_report_suite import epoch_row, quality_row
 
 
 def compared(capsys, tmp_path, before, after, *options):
@@ -36,7 +36,7 @@ def test_worst_come_first_and_ratios_before_seconds(capsys, tmp_path):
     cases = {"T1": (4.0, 8.0), "T2": (4.0, 2.0), "T3": (4.0, 3.0)}
     before, after = ([row(pair[side], case=case) for case, pair in cases.items()] for side in (0, 1))
     said = compared(capsys, tmp_path, before, after)
-    ratios, seconds = said.split("\nSeconds and memory, ")
+    ratios, seconds = said.split("\nSeconds, memory and losses, ")
     assert (
         "Ratios and shares, worst first, those without bounds after the others: 2 worse, 1 better, 0 within noise, 3 no bounds"
         in ratios
@@ -119,3 +119,10 @@ def test_a_missing_or_broken_file_is_named(tmp_path, capsys, content, message):
     said = capsys.readouterr().err
     assert message in said
     assert str(path) in said
+
+
+def test_losses_are_compared_seed_by_seed(capsys, tmp_path):
+    before = [quality_row("plain, batch 32", seed, 0.02, 0.01) for seed in range(2)]
+    said = compared(capsys, tmp_path, before, [quality_row("plain, batch 32", 1, 0.02, 0.02)])
+    assert "0.50 x  no bounds     loss after epoch 2: 0.01 -> 0.02" in said
+    assert "Only before: 1\n  quality, songs, 7 clips, plain, batch 32, 1 thread, seed 0" in said
