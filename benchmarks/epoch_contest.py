@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import keras_peer, rows
+from benchmarks import keras_peer, rows, turns
 from benchmarks.contest import MATMUL, matmul
 from benchmarks.epoch import Ours, bar, make_batches, make_weights
 from benchmarks.paper import FIT, GAME, PAPER_SECONDS, PASSES, operations, per_epoch
@@ -39,7 +39,8 @@ def contenders(
     """
     given = workload, batch, make_weights(), sound
     found: dict[str, Contender] = {OURS: Ours(*given), "plain": Plain(*given)}
-    reasons = {"compiled": Compiled.why_not(), "keras": keras_peer.why_not()}
+    compiling = "compiling takes longer than all else with --brief" if turns.brief else None
+    reasons = {"compiled": compiling or Compiled.why_not(), "keras": keras_peer.why_not()}
     if reasons["compiled"] is None:
         found["compiled"] = Compiled(*given)
     if reasons["keras"] is None:
