@@ -58,9 +58,8 @@ def choose_batch(speed: Callable[[int], float | None], largest: int, seconds: fl
         speeds[batch] = found
         idle = idle + 1 if found < _NO_MORE * best else 0
         batch *= 2
-    for batch in reversed(
-        list(speeds)
-    ):  # once more, the other way round: a machine may be busy with something else for a while
+    # Once more, the other way round: a machine may be busy with something else for a while.
+    for batch in reversed(list(speeds)):
         if time.monotonic() < end:
             speeds[batch] = max(speeds[batch], speed(batch) or 0.0)
     peak = max(speeds.values(), default=0.0)
