@@ -17,6 +17,7 @@ def test_means_within_the_noise_of_their_seeds():
 @pytest.mark.skipif(dict(backends())["cpu"] is not None, reason="the kernels for the processor are not here")
 def test_all_contenders_run_and_rows_are_kept(monkeypatch, tmp_path):
     monkeypatch.setattr(quality, "EPOCH", 256)
+    monkeypatch.setattr(quality, "CLIPS", 14)
     monkeypatch.setattr(quality, "HELD_OUT", 64)
     monkeypatch.setattr(quality, "LARGE", (128,))
     monkeypatch.setattr(quality, "SHORT", "a second of float32")  # bfloat16 takes minutes in Triton's interpreter

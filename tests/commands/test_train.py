@@ -15,6 +15,7 @@ import soundfile
 import torch
 
 from fastgan.audio.files import read_sound
+from fastgan.gan import tuning
 from fastgan.gan.checkpoint import load_checkpoint
 from fastgan.train import main
 from tests.conftest import RATE
@@ -321,8 +322,12 @@ def test_plain_lines_when_nobody_watches(music: Callable[..., Path], tmp_path: P
 
 
 def test_the_batch_may_be_left_to_the_machine(
-    music: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    music: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(tuning, "_TIMED", 0.01)
     out = tmp_path / "run"
     arguments = ["--data", str(music()), "--out", str(out), *SMALL, "--batch", "auto", "--epochs", "1"]
     assert main(arguments) == 0
