@@ -1,6 +1,6 @@
-"""Claim: one thread is the safe choice for the paper's batch of 32; two gain little on an idle machine and lose on a busy one.
+"""Claim: one thread is the safe choice for the paper's batch of 32; two can gain on an idle machine and lose much on a busy one.
 
-One fit step (n = 6, H = 128) with one and two threads in turn, beside 0 and 1 other busy processes. Both give the same loss.
+The trainer's fit step (n = 6, H = 128) with one and two threads in turn, beside 0 and 1 other busy processes. Both give the same loss.
 
     python -m pytest benchmarks/bench_threads.py -s
 """
@@ -13,20 +13,22 @@ import torch
 
 from benchmarks.turns import ratio, take_turns
 from fastgan.gan.game import Game
-from fastgan.gan.steps import fit_step
+from fastgan.gan.strides import Learner, fit
+from fastgan.nn.by_hand import ByHand
 
 
 @pytest.mark.parametrize("busy", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_fit_step(benchmark, busy):
-    before, x = torch.get_num_threads(), 0.1 * torch.randn(32, 7, 1)
+    before, x = torch.get_num_threads(), 0.1 * torch.randn(1, 7, 32, 1)
 
     def player(threads):
         game = Game.build(hidden=128, encoder=False, seed=0, device=torch.device("cpu"), dtype=torch.float32)
         game.optimise(("generator",), 1e-3)
+        learner = Learner(ByHand(game.generator), game.optimisers["generator"])
 
         def step():
             torch.set_num_threads(threads)
-            return fit_step(game, x[:, :6], x[:, 6])["loss"]
+            return fit(learner, x)["loss"]
 
         return step
 
