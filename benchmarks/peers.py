@@ -5,7 +5,7 @@ the same questions: the losses of given batches and the weights after them (`ans
 (`train`), and so many held-out windows (`evaluate`).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
@@ -166,6 +166,7 @@ class Plain:
         sound: to train on; without it there are answers only.
         dtype: of all numbers.
         adam, lr: the optimiser's class and learning rate.
+        order: of the windows in an epoch; a new one is drawn for each when left out.
     """
 
     def __init__(
@@ -178,6 +179,7 @@ class Plain:
         dtype: torch.dtype = torch.float32,
         adam: type[Adam] = Adam,
         lr: float = LR,
+        order: Iterable[int] | None = None,
     ):
         self.workload, self.dtype = workload, dtype
         names = ("generator",) if workload == FIT else ("generator", "discriminator")
@@ -191,7 +193,7 @@ class Plain:
             train, held_out = (
                 Windows(samples, clips, segment, sound.window) for clips in (sound.train, sound.held_out)
             )
-            self.loader = DataLoader(train, batch_size=batch, shuffle=True, drop_last=True)
+            self.loader = DataLoader(train, batch_size=batch, shuffle=order is None, sampler=order, drop_last=True)
             self.held_out = DataLoader(held_out, batch_size=ROWS)
             self.feed = self.endless()
 

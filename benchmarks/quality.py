@@ -1,8 +1,9 @@
 """Speed that changes learning is no speed: held-out loss by epoch, of the trainer and of plain PyTorch, over several seeds.
 
-The fit stage at the paper's sizes on 100 clips: the trainer at batch 32, plain PyTorch (`benchmarks/peers.py`) at batch 32, the
-trainer in bfloat16, and larger batches with the learning rate of `--batch auto`. All see as many windows in an epoch; of a seed, all
-start from the same weights. The loss is the mean squared error over the same held-out windows, by the trainer's float32 networks.
+The fit stage at the paper's sizes on 100 clips: the trainer at batch 32, plain PyTorch (`benchmarks/peers.py`) at batch 32 in an order
+of windows that its loader draws and in the trainer's, the trainer in bfloat16, and larger batches with the learning rate of `--batch
+auto`. All see as many windows in an epoch; of a seed, all start from the same weights. The loss is the mean squared error over the
+same held-out windows, by the trainer's float32 networks.
 
     python -m benchmarks.quality [--data FOLDER] [--record]
 """
@@ -14,20 +15,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.stats import ttest_ind
 
 from benchmarks import rows
 from benchmarks.epoch import Ours, make_weights
 from benchmarks.paper import FIT
 from benchmarks.peers import LR, Plain, Sound
 from fastgan.audio.corpus import Corpus, open_demo, open_folder
+from fastgan.audio.shuffle import shuffled
 from fastgan.audio.split import choose_clips, split_clips
+from fastgan.gan.seeds import derive
 from fastgan.gan.tuning import scaled_lr
 
 CLIPS, SECONDS, RATE, WINDOW = 100, 30.0, 22_050, 6
 EPOCH = 81_920  # windows: 2,560 steps of 32, 20 of 4,096
 HELD_OUT = 32_768
 OURS, PLAIN, SHORT = "fastgan, batch 32", "plain, batch 32", "fastgan, bfloat16"
+SAME = "plain, fastgan's order"  # apart from OURS by roundings, from PLAIN by the order that windows come in
 LARGE = (256, 1024, 4096)
 SHORT_EPOCHS = 1  # on a processor bfloat16 runs in plain PyTorch, ten times slower
 
@@ -53,6 +60,8 @@ def run(name: str, sound: Sound, seed: int, epochs: int) -> Course:
     contender: Plain | Ours
     if name == PLAIN:
         contender = Plain(FIT, batch, weights, sound)
+    elif name == SAME:
+        contender = Plain(FIT, batch, weights, sound, order=trainers_order(sound, seed, epochs * EPOCH))
     else:
         compute = torch.bfloat16 if name == SHORT else None
         contender = Ours(FIT, batch, weights, sound, seed=seed, lr=scaled_lr(LR, batch), compute=compute)
@@ -73,10 +82,16 @@ def run(name: str, sound: Sound, seed: int, epochs: int) -> Course:
     return Course(losses, seconds)
 
 
+def trainers_order(sound: Sound, seed: int, count: int) -> NDArray[np.int64]:
+    """The windows that the trainer sees first, as places among all of them."""
+    batches = Ours(FIT, 32, make_weights(), sound, seed=seed).stage.train
+    return shuffled(np.arange(count), len(batches.plan), derive(batches.seed, 0))
+
+
 def apart(ours: list[float], theirs: list[float]) -> tuple[float, float]:
-    """How far the means of two sets of losses lie apart, and by how much they may by the noise of their seeds: two standard errors."""
-    noise = sum(statistics.variance(losses) / len(losses) for losses in (ours, theirs))
-    return statistics.mean(ours) - statistics.mean(theirs), 2 * noise**0.5
+    """How far the means of two sets of losses lie apart, and how far seeds alone set them apart in 95 of 100 cases (Welch's t)."""
+    difference = statistics.mean(ours) - statistics.mean(theirs)
+    return difference, float(ttest_ind(ours, theirs, equal_var=False).confidence_interval(0.95).high) - difference
 
 
 def describe(courses: dict[str, list[Course]]) -> str:
@@ -95,7 +110,7 @@ def describe(courses: dict[str, list[Course]]) -> str:
             difference, noise = apart(mine, theirs)
             verdict = "within" if abs(difference) <= noise else "outside"
             lines.append(
-                f"{name} - plain after {epochs} epochs: {difference:+.2e}, {verdict} two standard errors of the seeds ({noise:.2e})"
+                f"{name} - plain after {epochs} epochs: {difference:+.2e}, {verdict} the noise of seeds ({noise:.2e})"
             )
     return "\n".join(lines)
 
@@ -123,7 +138,7 @@ def main(told: list[str] | None = None, progress: Callable[[str], None] = print)
     asked = parser.parse_args(told)
     torch.set_num_threads(1)
     name, sound = open_sound(asked.data, asked.seconds)
-    contenders = [OURS, PLAIN, *(f"fastgan, batch {batch}" for batch in LARGE), SHORT]
+    contenders = [OURS, PLAIN, SAME, *(f"fastgan, batch {batch}" for batch in LARGE), SHORT]
     contenders = [contender for contender in contenders if asked.without not in contender]
     courses: dict[str, list[Course]] = {contender: [] for contender in contenders}
     for seed in map(int, asked.seeds.split(",")):
