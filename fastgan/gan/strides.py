@@ -72,7 +72,7 @@ def fit(generator: Learner, sequences: Tensor) -> Losses:
     for window, target, prediction in zip(windows.unbind(), targets.unbind(), predictions.unbind(), strict=True):
         done = generator.network.forward(window)
         prediction.copy_(done.out)
-        generator.descend(generator.network.gradients(done, (done.out - target) * (2 / target.numel())))
+        generator.descend(done.gradients((done.out - target).mul_(2 / target.numel())))
     return {
         "loss": (predictions - targets).square().mean((1, 2)).double().sum(),
         "accuracy": keras_accuracy(predictions, targets) * len(targets),
@@ -112,15 +112,14 @@ def play(
         fake = made.out.view(truth.shape)
         both = discriminator.network.forward(torch.cat((truth, fake), 1))  # one pass: both halves meet the same weights
         verdicts[step] = both.out
-        d_verdict = (both.out.sigmoid() - is_real) / (2 * batch)
-        discriminator.descend(discriminator.network.gradients(both, d_verdict))
+        discriminator.descend(both.gradients(both.out.sigmoid().sub_(is_real).div_(2 * batch)))
 
         after = discriminator.network.forward(fake)
         judged[step] = after.out
-        d_fake = discriminator.network.gradient_of_x(after, (after.out.sigmoid() - 1) * (adversarial_weight / batch))
+        d_fake = after.gradient_of_x(after.out.sigmoid().sub_(1).mul_(adversarial_weight / batch))
         error = torch.sub(fake, truth, out=errors[step])
         d_fake = d_fake.add_(error, alpha=2 * mse_weight / error.numel())
-        generator.descend(generator.network.gradients(made, d_fake.view(-1, features)))
+        generator.descend(made.gradients(d_fake.view(-1, features)))
     verdicts, judged = verdicts[..., 0], judged[..., 0]
     mse, adversarial = errors.square().mean((1, 2, 3)).double(), F.softplus(-judged).mean(1).double()
     found = {"d_loss": discriminator_loss(verdicts).double(), **accuracies(verdicts)}

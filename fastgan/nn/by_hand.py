@@ -1,34 +1,11 @@
 """Passes through a network of LSTM and dense layer with gradients by hand: what autograd does, in a fraction of the calls."""
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 
 from fastgan.nn.discriminator import Discriminator
 from fastgan.nn.generator import Generator
-from fastgan.ops.lstm import Gradients, Stack, Trace, checked
-from fastgan.ops.registry import Backend
-
-
-class Pass(NamedTuple):
-    """A forward pass, and what its backward pass needs.
-
-    Attributes:
-        out: what the dense layer gives: [B, K] on the last step, or [T * B, K] on every step.
-        read: what it has read, [B, H] or [T * B, H].
-        every: whether that is every step.
-        stack: the call of the LSTM.
-        trace: what that left.
-        backend: who ran it.
-    """
-
-    out: Tensor
-    read: Tensor
-    every: bool
-    stack: Stack
-    trace: Trace
-    backend: Backend
+from fastgan.ops.lstm import Gradients, Stack, repeated
 
 
 class ByHand:
@@ -50,51 +27,90 @@ class ByHand:
         self.weights = {name: weight.detach() for name, weight in network.named_parameters()}
         self.outside = network.dense.weight.dtype
         self.dtype = dtype or self.outside
-        self._backend = lstm.backend
-        used = {name: weight.to(self.dtype) for name, weight in self.weights.items()}  # the same, where the dtype is
+        self.backend = lstm.backend
+        used = {name: _as(weight, self.dtype) for name, weight in self.weights.items()}
         self._used = list(used.values())
-        self._lstm = tuple([None if part is None else used[f"lstm.{part}"] for part in lstm.parts])
-        self._dense, self._bias = used["dense.weight"], used["dense.bias"]
+        self.lstm = tuple([None if part is None else used[f"lstm.{part}"] for part in lstm.parts])
+        self.dense, self.bias = used["dense.weight"], used["dense.bias"]
         came = [f"lstm.{part}" for part in lstm.parts if part is not None] + ["dense.weight", "dense.bias"]
-        self._places = [came.index(name) for name in self.weights]
-        self._of_weights = [False] * 4 + [weight is not None for weight in self._lstm]
-        self._of_x = [True] + [False] * (3 + len(self._lstm))
+        self.places = [came.index(name) for name in self.weights]  # in what a backward pass finds
+        self._passes: dict[tuple[torch.Size, bool], Pass] = {}
 
     def refresh(self) -> None:
         """Convert the weights anew, where they are converted."""
         if self.dtype is not self.outside:
             torch._foreach_copy_(self._used, list(self.weights.values()))
 
-    def forward(self, x: Tensor, *, every: bool = False) -> Pass:
-        """Run sequences [T, B, D], with the dense layer on the last step or on every step."""
-        backend, stack = checked(Stack(x.to(self.dtype), None, None, None, self._lstm, 1), self._backend)
-        trace = backend.forward(stack, True)
-        read = trace.output.flatten(0, 1) if every else trace.h_n[-1]
-        out = torch.addmm(self._bias, read, self._dense.t()).to(self.outside)
-        return Pass(out, read, every, stack, trace, backend)
+    def forward(self, x: Tensor, *, every: bool = False) -> "Pass":
+        """Run sequences [T, B, D], with the dense layer on the last step or on every step.
 
-    def gradients(self, done: Pass, d_out: Tensor) -> list[Tensor]:
-        """The gradients of all weights, in the order and in the dtype of `weights`.
+        Returns:
+            The pass. The next one with equal shape and `every` takes its memory.
+        """
+        kind = x.shape, every
+        if kind not in self._passes:
+            self._passes[kind] = Pass(self, x, every)
+        found = self._passes[kind]
+        found.run(x)
+        return found
+
+
+class Pass:
+    """Forward passes of one shape, and what their backward passes need. All share their memory.
+
+    Args:
+        network: who computes.
+        x: sequences of that shape.
+        every: whether the dense layer reads every step, and not the last alone.
+
+    Attributes:
+        out: what the dense layer gave: [B, K] on the last step, or [T * B, K] on every step.
+    """
+
+    def __init__(self, network: ByHand, x: Tensor, every: bool):
+        self._network, self._every = network, every
+        self._lstm = repeated(Stack(_as(x, network.dtype), None, None, None, network.lstm, 1), network.backend)
+        steps, batch, _ = x.shape
+        dense, layers = network.dense, len(network.lstm) // 5
+        self._out = dense.new_empty(steps * batch if every else batch, dense.shape[0])
+        d_output = dense.new_empty(steps, batch, dense.shape[1])
+        d_h_n = dense.new_zeros(layers, batch, dense.shape[1])  # of what the lower layers end with nothing is read
+        self._d_output: Tensor | None = d_output if every else None
+        self._d_h_n: Tensor | None = None if every else d_h_n
+        self._d_read = d_output.view(steps * batch, -1) if every else d_h_n[-1]
+        self._d_dense, self._d_bias = torch.empty_like(dense), torch.empty_like(network.bias)
+        self._of_x = [True] + [False] * (3 + len(network.lstm))
+        self._of_weights = [False] * 4 + [weight is not None for weight in network.lstm]
+
+    def run(self, x: Tensor) -> None:
+        """A forward pass."""
+        network = self._network
+        trace = self._lstm.forward(_as(x, network.dtype))
+        self._read = trace.output.flatten(0, 1) if self._every else trace.h_n[-1]
+        self.out = _as(torch.addmm(network.bias, self._read, network.dense.t(), out=self._out), network.outside)
+
+    def gradients(self, d_out: Tensor) -> list[Tensor]:
+        """The gradients of all weights, in the order and in the dtype of the network's `weights`, which have not changed since.
 
         Args:
-            done: a pass; since then the weights have not changed.
-            d_out: the gradient of its `out`.
+            d_out: the gradient of `out`.
         """
-        d_out = d_out.to(self.dtype)
-        found = [value for value in self._backward(done, d_out, self._of_weights).weights if value is not None]
-        found += [d_out.t() @ done.read, d_out.sum(0)]
-        return [found[place].to(self.outside) for place in self._places]
+        network, d_out = self._network, _as(d_out, self._network.dtype)
+        found = [value for value in self._backward(d_out, self._of_weights).weights if value is not None]
+        found.append(torch.mm(d_out.t(), self._read, out=self._d_dense))
+        found.append(torch.sum(d_out, 0, out=self._d_bias))
+        return [_as(found[place], network.outside) for place in network.places]
 
-    def gradient_of_x(self, done: Pass, d_out: Tensor) -> Tensor:
-        """The gradient of the sequences, [T, B, D]; arguments as in `gradients`."""
-        found = self._backward(done, d_out.to(self.dtype), self._of_x).x
+    def gradient_of_x(self, d_out: Tensor) -> Tensor:
+        """The gradient of the sequences, [T, B, D]; as `gradients`."""
+        found = self._backward(_as(d_out, self._network.dtype), self._of_x).x
         assert found is not None, "it is wanted"
-        return found.to(self.outside)
+        return _as(found, self._network.outside)
 
-    def _backward(self, done: Pass, d_out: Tensor, wanted: list[bool]) -> Gradients:
-        d_read = d_out @ self._dense
-        if done.every:
-            return done.backend.backward(done.stack, done.trace, d_read.view_as(done.trace.output), None, None, wanted)
-        d_h_n = torch.zeros_like(done.trace.h_n)
-        d_h_n[-1] = d_read
-        return done.backend.backward(done.stack, done.trace, None, d_h_n, None, wanted)
+    def _backward(self, d_out: Tensor, wanted: list[bool]) -> Gradients:
+        torch.mm(d_out, self._network.dense, out=self._d_read)
+        return self._lstm.backward(self._d_output, self._d_h_n, wanted)
+
+
+def _as(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    return tensor if tensor.dtype is dtype else tensor.to(dtype)

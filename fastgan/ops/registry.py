@@ -78,6 +78,7 @@ class Backend:
         forward: computes; its arguments are those of the op's reference.
         backward: computes gradients from what any backend's `forward` saved.
         second: computes gradients of gradients from the same; None for torch to differentiate the definition.
+        repeated: makes a call that is to be run many times; None for a new call each time.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Backend:
     forward: Callable[..., Any]
     backward: Callable[..., Any]
     second: Callable[..., Any] | None = None
+    repeated: Callable[..., Any] | None = None
 
 
 def absent(name: str, reason: str) -> Backend:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from fastgan.ops.lstm import autograd, cpp_cpu, cuda_gpu, op, reference, triton_gpu
+from fastgan.ops.lstm.repeated import Repeated
 from fastgan.ops.lstm.stack import (
     Gradients,
     Layout,
@@ -31,7 +32,7 @@ from fastgan.ops.registry import (
     surroundings,
 )
 
-__all__ = ["BACKENDS", "Gradients", "Stack", "Trace", "backends", "check_name", "checked", "lstm"]
+__all__ = ["BACKENDS", "Gradients", "Repeated", "Stack", "Trace", "backends", "check_name", "lstm", "repeated"]
 
 Kind = tuple[Sizes, int, tuple[int, ...], torch.dtype, str]  # sizes, directions, batch_sizes, dtype, device
 
@@ -66,7 +67,7 @@ def lstm(stack: Stack, *, backend: str = "auto") -> tuple[Tensor, Tensor, Tensor
     watched = surroundings(tensors, device) is not None
     ready = is_float(dtype) if device == "cpu" else device == "cuda"
     if ready and not watched and backend != "reference" and alike(tensors, dtype):
-        return _run(*checked(stack, backend))
+        return _run(*_checked(stack, backend))
     stack = check(stack)
     if backend == "reference":
         return reference.run(stack)
@@ -78,14 +79,23 @@ def lstm(stack: Stack, *, backend: str = "auto") -> tuple[Tensor, Tensor, Tensor
     return _run(_choose(stack, backend, plain), stack)
 
 
-def checked(stack: Stack, backend: str = "auto") -> tuple[Backend, Stack]:
-    """Who is to run a call, and the call with its layout: for those who call `forward` and `backward` of a backend themselves.
+def repeated(stack: Stack, backend: str = "auto") -> Repeated:
+    """A call that is to be made many times, with gradients that are asked for: no autograd is involved.
 
-    All tensors have one dtype and one device; nothing is converted.
+    Args:
+        stack: the call, all of it contiguous, of one dtype and on one device.
+        backend: as for `lstm`.
 
     Raises:
         ValueError, RuntimeError: as `lstm`.
     """
+    chosen, stack = _checked(stack, backend)
+    found: Repeated = Repeated(chosen, stack) if chosen.repeated is None else chosen.repeated(stack)
+    return found
+
+
+def _checked(stack: Stack, backend: str) -> tuple[Backend, Stack]:
+    """Who is to run a call, and the call with its layout; its tensors have one dtype and one device."""
     x = stack.x
     sizes = tuple([None if one is None else one.shape for one in stack.tensors()])
     kind = sizes, stack.directions, stack.batch_sizes, x.dtype, x.device.type
