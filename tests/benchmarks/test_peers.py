@@ -121,6 +121,11 @@ def test_another_noise_is_seen(monkeypatch, sound):
         epoch_contest.check({"fastgan": epoch.Ours(GAME, 3, epoch.make_weights(), sound)}, GAME, 3)
 
 
+def test_a_peer_that_trains_something_else_is_left_out(sound):
+    found = {"plain": Plain(FIT, 3, epoch.make_weights(), lr=1.1e-3)}
+    assert "generator is off by" in epoch_contest.check(found, FIT, 3)["plain"]
+
+
 @NATIVE
 @workloads
 def test_a_row_is_scaled_and_says_who_is_left_out(monkeypatch, workload, tmp_path):
@@ -142,7 +147,7 @@ def test_a_row_is_scaled_and_says_who_is_left_out(monkeypatch, workload, tmp_pat
 @pytest.mark.skipif(NO_COMPILER is not None, reason=str(NO_COMPILER))
 def test_the_compiled_peer_is_compiled(monkeypatch, sound):
     weights = epoch.make_weights()
-    epoch_contest.check({"compiled": Compiled(FIT, 3, weights, sound)}, FIT, 3)
+    assert epoch_contest.check({"compiled": Compiled(FIT, 3, weights, sound)}, FIT, 3) == {}
     peer = Compiled(FIT, 3, weights)
     peer.prediction_loss = Plain(FIT, 3, weights).prediction_loss  # the optimiser alone would be compiled
     with pytest.raises(AssertionError, match="graphs were compiled"):
@@ -154,7 +159,7 @@ def test_the_compiled_peer_is_compiled(monkeypatch, sound):
 def test_keras_trains_the_same_networks(workload, tmp_path, sound):
     with keras_peer.Keras(tmp_path, workload, 3, epoch.make_weights(), sound, 1) as keras:
         assert keras.versions.keys() == {"keras", "tensorflow"}
-        epoch_contest.check({"keras": keras}, workload, 3)
+        assert epoch_contest.check({"keras": keras}, workload, 3) == {}
         assert keras.train(2) > 0
         assert keras.time_evaluation(HELD_OUT) != 0
         assert all(np.isfinite(value) for value in keras.evaluate(HELD_OUT).values())
