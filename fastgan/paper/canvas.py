@@ -5,6 +5,7 @@ One unit is one pixel where a page shows the picture 700 pixels wide; y points d
 
 import os
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -40,6 +41,8 @@ _CORNER = 7.0  # radius where an arrow turns
 _HEAD = 9.0  # length of an arrow's head
 _SUBSCRIPT, _DROP = 0.72, 0.2  # size and depth of a subscript, of the size of its line
 _FONTS = ["DejaVu Sans", "Verdana", "Arial"]  # the first comes with matplotlib; a page may lack it: the next is as wide
+_METADATA = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None}}  # left out: day and version change
+_MORE = "\N{HORIZONTAL ELLIPSIS}"
 _SETTINGS = Lock()  # those of matplotlib belong to the process
 _PARTS = re.compile(r"_\{(?P<long>[^}]*)\}|_(?P<short>.)|(?P<upright>tanh|[^A-Za-z_]+)|(?P<italic>[A-Za-z])")
 
@@ -148,12 +151,7 @@ class Canvas:
         italic: bool = False,
     ) -> None:
         """Write one line of text on the baseline y; shown as it is, never read as a formula."""
-        font = FontProperties(
-            family="sans-serif",
-            size=size,
-            weight="bold" if bold else "normal",
-            style="italic" if italic else "normal",
-        )
+        font = _font("sans-serif", size, bold, italic)
         text = self._figure.text(
             x, y, drawable(words), fontproperties=font, color=color, ha=align, va="baseline", parse_math=False
         )
@@ -208,18 +206,17 @@ class Canvas:
             )
 
 
-_METADATA: dict[str, dict[str, None]] = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None}}
-"""What matplotlib would add to a file of each kind, left out: it changes with the day and the version."""
-
-
 def width(words: str, size: float, *, bold: bool = False, italic: bool = False) -> float:
     """Units that one line takes, with the space around it."""
     if not words:
         return 0.0
-    font = FontProperties(
-        family=_FONTS[0], size=size, weight="bold" if bold else "normal", style="italic" if italic else "normal"
-    )
+    font = _font(_FONTS[0], size, bold, italic)
     return float(text_to_path.get_text_width_height_descent(words, font, ismath=False)[0])
+
+
+def _font(family: str, size: float, bold: bool, italic: bool) -> FontProperties:
+    weight, style = "bold" if bold else "normal", "italic" if italic else "normal"
+    return FontProperties(family=family, size=size, weight=weight, style=style)
 
 
 def wrap(words: str, room: float, size: float, *, bold: bool = False, most: int = 3) -> list[str]:
@@ -229,16 +226,21 @@ def wrap(words: str, room: float, size: float, *, bold: bool = False, most: int 
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and width(longer, size, bold=bold) <= room:
             lines[-1] = longer
-        else:
+        elif len(lines) < most:
             lines.append(word)
-    cut = lines[:most]
-    if len(lines) > most:
-        cut[-1] += "…"
-    for i, line in enumerate(cut):
-        while len(line) > 1 and width(line, size, bold=bold) > room:
-            line = line.rstrip("…")[:-1] + "…"
-        cut[i] = line
-    return cut
+        else:
+            lines[-1] += _MORE
+            break
+    return [_cut(line, room, size, bold) for line in lines]
+
+
+def _cut(line: str, room: float, size: float, bold: bool) -> str:
+    """As much of a line as fits, with an ellipsis for the rest."""
+    if width(line, size, bold=bold) <= room:
+        return line
+    line = line.removesuffix(_MORE)
+    fits = bisect_right(range(len(line)), room, key=lambda length: width(line[:length] + _MORE, size, bold=bold))
+    return line[: max(0, fits - 1)] + _MORE
 
 
 def drawable(words: str) -> str:
