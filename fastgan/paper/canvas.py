@@ -215,8 +215,8 @@ def width(words: str, size: float, *, bold: bool = False, italic: bool = False) 
 
 
 def _font(family: str, size: float, bold: bool, italic: bool) -> FontProperties:
-    weight, style = "bold" if bold else "normal", "italic" if italic else "normal"
-    return FontProperties(family=family, size=size, weight=weight, style=style)
+    weight = "bold" if bold else "normal"
+    return FontProperties(family=family, size=size, weight=weight, style="italic" if italic else "normal")
 
 
 def wrap(words: str, room: float, size: float, *, bold: bool = False, most: int = 3) -> list[str]:
