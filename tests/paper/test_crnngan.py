@@ -9,7 +9,7 @@ import torch
 
 from fastgan.base.errors import BadInput
 from fastgan.gan.batches import Batches
-from fastgan.paper.crnngan import CRnnGan, FeedbackGenerator, StepwiseDiscriminator, cross_entropy, resting
+from fastgan.paper.crnngan import CRnnGan, FeedbackGenerator, StepwiseDiscriminator, _windows, cross_entropy, resting
 from tests.conftest import RATE, tune
 from tests.paper.corpora import corpus_of
 
@@ -203,10 +203,16 @@ def test_weights_that_diverged_are_named(work: Callable[[CRnnGan], object]) -> N
         work(gan)
 
 
+def test_batches_come_one_by_one_from_the_first_wanted() -> None:
+    windows = batches(tune(1), batch=4)
+    shown = torch.stack(list(_windows(windows, 3, 70)))  # more than are asked for at a time
+    assert torch.equal(shown[..., 0], windows.stride(3, 70))
+
+
 def test_progress_is_told() -> None:
     told: list[float] = []
     windows = batches(tune(1), batch=4)
-    build().pretrain(windows, 70, told.append)  # more than are asked for at a time
+    build().pretrain(windows, 70, told.append)
     assert told == pytest.approx([(step + 1) / 70 for step in range(70)])
     told.clear()
     build().play(windows, 3, 4, told.append)
