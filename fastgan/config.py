@@ -140,6 +140,38 @@ class DemoConfig:
         check_range(self, "seed", 0, SEEDS - 1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReproduceConfig:
+    """What `fastgan.reproduce` can be told."""
+
+    data: str = option("folder of music, nested by genre or flat; the built-in corpus when left out", "")
+    out: str = option("folder of the results; one that was begun goes on", "reproduction", resumable=True)
+    scale: str = option(
+        "small: epochs of 100 steps, done in minutes; paper: epochs over all windows of 100 clips of 30 s, hours or days on a "
+        "processor",
+        "small",
+        choices=("small", "paper"),
+    )
+    genres: str = option(
+        "only these, separated by commas; when left out, blues as in the paper where there are 100 clips of it, else all",
+        "",
+    )
+    epochs: str = option(
+        "that the tables are shown at; the largest is how long fit and game are trained", "3,4,5,6,7,8,40,50"
+    )
+    steps_per_epoch: int = option("optimiser steps in an epoch, in place of the scale's; 0 for the scale's", 0)
+    equal_seconds: float = option("training time of each length of window, seconds; 0 for the scale's", 0.0)
+    seed: int = option("chooses clips, split, weights, order and noise", 0)
+    device: str = option("where the trainer computes: auto, cpu, cuda, cuda:1, ...", "auto")
+    threads: int = option("threads of the trainer, as it takes them", 0, resumable=True)
+
+    def __post_init__(self) -> None:
+        check_range(self, "steps_per_epoch", 0, 1_000_000_000)
+        check_range(self, "equal_seconds", 0, 1e6)
+        check_range(self, "seed", 0, SEEDS - 1)
+        check_range(self, "threads", 0, 1024)
+
+
 def check_range(config: object, name: str, low: float, high: float) -> None:
     """Refuse a value outside [low, high], naming the option as it is typed.
 
