@@ -34,6 +34,8 @@ class Spectrum:
     flatness: float  # geometric over arithmetic mean of the power: 1 for white noise, 0 for a tone
     tone_hz: float  # the strongest frequency, median over time
     tone_share: float  # of frames that hold that one frequency and nothing else
+    steady_share: float  # of frames in which it is the strongest, whatever else they hold
+    peak_share: float  # of a frame's energy in its strongest frequency, median over time
 
     @classmethod
     def of(cls, samples: Samples, rate: int, starts: Starts) -> "Spectrum | None":
@@ -54,6 +56,7 @@ class Spectrum:
         peak_hz, peak_energy = _peaks(power, rate / length)
         tone_hz = float(np.median(peak_hz))
         close = np.abs(peak_hz - tone_hz) <= max(0.03 * tone_hz, 0.2 * rate / length)  # half a semitone: vibrato
+        peak_share = peak_energy / power.sum(axis=1)
         high_hz = min(HIGH_HZ, HIGH_OF_NYQUIST * rate / 2)
         return cls(
             high_hz=high_hz,
@@ -61,7 +64,9 @@ class Spectrum:
             low_share=float(mean[hz < LOW_HZ].sum() / mean.sum()),
             flatness=float(flatness),
             tone_hz=tone_hz,
-            tone_share=float(np.mean(close & (peak_energy >= TONE_SHARE * power.sum(axis=1)))),
+            tone_share=float(np.mean(close & (peak_share >= TONE_SHARE))),
+            steady_share=float(close.mean()),
+            peak_share=float(np.median(peak_share)),
         )
 
 

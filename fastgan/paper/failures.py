@@ -26,7 +26,7 @@ LENGTH = 44_100
 
 _SEQUENCES = 3  # m, the paper's Table 1
 _STEPS = 64  # of training: a network that has seen 2,048 windows
-_GAME_SEED = 2  # 0 to 3 all whistle, each over another hiss
+_GAME_SEED = 0  # all of 0 to 5 whistle, each over another hiss
 _SLIDE = RATE // 4  # samples made by feedback: the slides are over after three quarters
 _LONG = 2_205  # values in a long sequence: 10 seams a second, none of whose harmonics is at 3,675 Hz
 
@@ -223,8 +223,8 @@ FAILURES = (
         "a high pitch sound with no clear pattern",
         "Sequences of 6 values, each from noise of its own and from a zero state, repeat their mean every 6 samples: lines at the "
         "multiples of 22,050 / 6 = 3,675 Hz over a hiss.",
-        "Sequences may be of any length (--window), which moves the lines down to the multiples of rate / n; every sound is "
-        "examined, and what the health check finds stands on the run's page and in the title of its picture.",
+        "Sequences may be of any length (--window), which moves the lines down to the multiples of rate / n; and the health check "
+        "names a whistle, on the run's page and in the title of its picture.",
         high_pitch,
     ),
 )

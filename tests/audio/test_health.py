@@ -64,6 +64,11 @@ FAULTY = {
     "sine that throbs": ("one tone", np.sin(2 * np.pi * 440 * seconds(4)) * (0.4 + 0.3 * np.sin(6 * seconds(4)))),
     "sine over weak hiss": ("one tone", 0.5 * np.sin(2 * np.pi * 440 * seconds(4)) + 0.03 * noise(4)),
     "full-scale sine": ("one tone", np.sin(2 * np.pi * 100 * seconds(4))),
+    "whistle over hiss": ("whistle", 0.1 * np.sin(2 * np.pi * 3_675 * seconds(4)) + 0.06 * noise(4)),
+    "whistle over a melody": (
+        "whistle",
+        0.2 * np.sin(2 * np.pi * 2_500 * seconds(4)) + 0.1 * np.sin(2 * np.pi * (300 * seconds(4) + 40 * seconds(4) ** 2)),
+    ),
     "Gaussian noise": ("white noise", 0.2 * noise(4)),
     "uniform noise": ("white noise", np.random.default_rng(0).uniform(-0.5, 0.5, RATE)),
     "noise that fades out": ("white noise", 0.2 * noise(4) * np.linspace(1, 0, 4 * RATE)),

@@ -106,7 +106,7 @@ def test_every_table_and_figure_is_there(made):
     rows = table(pieces, "as Keras has them").rows
     assert [line[0] for line in rows] == [str(epoch) for epoch in EPOCHS]
     assert rows[0][1:3] == ["3.333e-05", "9.000e-04"]
-    assert table(pieces, "scaled to 9.45 million").rows[0][2] == "1,000 s, scaled"
+    assert table(pieces, "scaled to 9.45 million").rows[0][2] == "1,000, scaled"
 
 
 @pytest.mark.parametrize(
