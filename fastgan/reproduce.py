@@ -17,10 +17,10 @@ from fastgan.config import ReproduceConfig, TrainConfig, changed_fields, known_f
 from fastgan.gan.clock import Clock
 from fastgan.gan.progress import Screen, duration
 from fastgan.ops.machine import choose_device, describe
-from fastgan.paper.chapters import report
 from fastgan.paper.commands import Options
-from fastgan.paper.document import write_markdown, write_page
 from fastgan.paper.experiments import EXPERIMENTS
+from fastgan.paper.report.chapters import report
+from fastgan.paper.report.document import write_markdown, write_page
 from fastgan.paper.setup import SCALES, Setup
 from fastgan.version import VERSION
 

@@ -25,7 +25,10 @@ HIGH_SHARE, HIGH_ONLY = 0.5, 0.9  # more than half and no rhythm, or nothing els
 FLAT = 0.5  # flatness: white noise gives over 0.75 (two frames) to 1, pink noise from 20 Hz up 0.43, music under 0.2
 STEADY_DB = 1.5  # mean step between frames: noise of 400 values a frame moves by 0.35 dB, a drum's decay by several
 SHAPED_FLAT, UNMOVED_DB = 0.15, 0.5  # noise with a bent spectrum; a second of dense metal moves by 0.55 dB and more
-WHISTLE_HZ, WHISTLE_SHARE = 2_000.0, 0.25  # a note held that high for nearly all of a sound, and a quarter of its energy
+WHISTLE_HZ, WHISTLE_SHARE = (
+    2_000.0,
+    0.25,
+)  # a note held that high for nearly all of a sound, and a quarter of its energy
 BELOW_HEARING_SHARE = 0.98  # what is left above 20 Hz is 17 dB weaker
 BUZZ_S = 0.05  # 20 Hz: a faster cycle is heard as a pitch, a slower one as a rattle
 NEARLY_ALL = 0.9  # of the frames must agree before a whole sound is called one tone or one cycle
@@ -178,7 +181,10 @@ def _steady_faults(levels: Levels, spectrum: Spectrum, cycle: Cycle | None) -> I
         and spectrum.peak_share > WHISTLE_SHARE
     ):
         share = _percent(spectrum.peak_share)
-        yield "whistle", f"one frequency of {spectrum.tone_hz:.0f} Hz with {share} of the energy, all the time, over everything else"
+        yield (
+            "whistle",
+            f"one frequency of {spectrum.tone_hz:.0f} Hz with {share} of the energy, all the time, over everything else",
+        )
     elif spectrum.flatness > FLAT and steady:
         yield "white noise", f"a steady hiss, equally strong at all frequencies (flatness {spectrum.flatness:.2f} of 1)"
         return  # its high share says nothing more

@@ -23,17 +23,17 @@ from fastgan.gan.sample import from_noise
 from fastgan.gan.seeds import noise
 from fastgan.nn.by_hand import ByHand
 from fastgan.paper.bars import linear_bar
-from fastgan.paper.cell_diagram import draw_cell
 from fastgan.paper.commands import generate, train
-from fastgan.paper.crnngan import CRnnGan
-from fastgan.paper.diagrams import draw_gan, draw_network
-from fastgan.paper.failures import FAILURES
-from fastgan.paper.feedback import fixed_points
-from fastgan.paper.layers import count, dense_of, layers_of
-from fastgan.paper.markov import MarkovChain
+from fastgan.paper.failures.feedback import fixed_points
+from fastgan.paper.failures.provoked import FAILURES
+from fastgan.paper.figures.cell_diagram import draw_cell
+from fastgan.paper.figures.diagrams import draw_gan, draw_network
+from fastgan.paper.figures.layers import count, dense_of, layers_of
+from fastgan.paper.peers.crnngan import CRnnGan
+from fastgan.paper.peers.markov import MarkovChain
+from fastgan.paper.peers.yields import describe
 from fastgan.paper.reported import SIGNAL
 from fastgan.paper.setup import BATCH, CPU, HIDDEN, RATE, WINDOW, WINDOWS, Setup
-from fastgan.paper.yields import describe
 
 Result = dict[str, Any]
 

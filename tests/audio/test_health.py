@@ -67,7 +67,8 @@ FAULTY = {
     "whistle over hiss": ("whistle", 0.1 * np.sin(2 * np.pi * 3_675 * seconds(4)) + 0.06 * noise(4)),
     "whistle over a melody": (
         "whistle",
-        0.2 * np.sin(2 * np.pi * 2_500 * seconds(4)) + 0.1 * np.sin(2 * np.pi * (300 * seconds(4) + 40 * seconds(4) ** 2)),
+        0.2 * np.sin(2 * np.pi * 2_500 * seconds(4))
+        + 0.1 * np.sin(2 * np.pi * (300 * seconds(4) + 40 * seconds(4) ** 2)),
     ),
     "Gaussian noise": ("white noise", 0.2 * noise(4)),
     "uniform noise": ("white noise", np.random.default_rng(0).uniform(-0.5, 0.5, RATE)),

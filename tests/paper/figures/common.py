@@ -6,7 +6,7 @@ from pathlib import Path
 
 from matplotlib.image import imread
 
-from fastgan.paper.canvas import PIXELS, WIDTH
+from fastgan.paper.figures.canvas import PIXELS, WIDTH
 
 
 def texts(path: Path) -> list[str]:

@@ -6,8 +6,8 @@ import os
 from torch import nn
 
 from fastgan.nn.lstm import FusedLSTM
-from fastgan.paper.canvas import BLUE, INK, MINUS, SIGMA, SOFT, TIMES, Canvas
-from fastgan.paper.layers import Shape, written
+from fastgan.paper.figures.canvas import BLUE, INK, MINUS, SIGMA, SOFT, TIMES, Canvas
+from fastgan.paper.figures.layers import Shape, written
 
 _C, _H = 66.0, 284.0  # heights of the lines that carry the states
 _GATES = {"f": 180.0, "i": 270.0, "g": 350.0, "o": 440.0}  # where they stand: in this order no lines cross

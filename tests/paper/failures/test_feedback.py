@@ -6,7 +6,7 @@ import torch
 from fastgan.base.errors import BadInput
 from fastgan.gan.game import Game
 from fastgan.gan.sample import feedback
-from fastgan.paper.feedback import FixedPoint, fixed_points
+from fastgan.paper.failures.feedback import FixedPoint, fixed_points
 
 CPU = torch.device("cpu")
 

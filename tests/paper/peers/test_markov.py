@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from fastgan.base.errors import BadInput
-from fastgan.paper import markov
-from fastgan.paper.markov import MarkovChain
-from fastgan.paper.mulaw import decode, encode
+from fastgan.paper.peers import markov
+from fastgan.paper.peers.markov import MarkovChain
+from fastgan.paper.peers.mulaw import decode, encode
 from tests.conftest import tune
-from tests.paper.corpora import corpus_of
+from tests.paper.peers.corpora import corpus_of
 
 # Every row holds the same probabilities, so each step has the same entropy whatever came before it.
 ROW = np.array([0.5, 0.25, 0.15, 0.1])

@@ -6,7 +6,7 @@ from torch import nn
 
 from fastgan.nn.discriminator import Discriminator
 from fastgan.nn.generator import Generator
-from fastgan.paper.layers import dense_of, layers_of, lstm_layer, written
+from fastgan.paper.figures.layers import dense_of, layers_of, lstm_layer, written
 
 CASES = [(Generator, 1, 128, 6), (Generator, 16, 17, 3), (Discriminator, 1, 128, 6), (Discriminator, 5, 8, 1)]
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fastgan.paper.seams import measure_seams
+from fastgan.paper.failures.seams import measure_seams
 
 RATE = 22_050
 

@@ -9,9 +9,16 @@ import torch
 
 from fastgan.base.errors import BadInput
 from fastgan.gan.batches import Batches
-from fastgan.paper.crnngan import CRnnGan, FeedbackGenerator, StepwiseDiscriminator, _windows, cross_entropy, resting
+from fastgan.paper.peers.crnngan import (
+    CRnnGan,
+    FeedbackGenerator,
+    StepwiseDiscriminator,
+    _windows,
+    cross_entropy,
+    resting,
+)
 from tests.conftest import RATE, tune
-from tests.paper.corpora import corpus_of
+from tests.paper.peers.corpora import corpus_of
 
 CPU = torch.device("cpu")
 SINE = np.rint(16_000 * np.sin(2 * np.pi * 0.02 * np.arange(RATE))).astype(np.int16)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fastgan.audio.health import examine
-from fastgan.paper.yields import Yielded, band_distance, bands, describe, long_term
+from fastgan.paper.peers.yields import Yielded, band_distance, bands, describe, long_term
 from tests.conftest import RATE, tune
 
 SECONDS = 20

@@ -10,10 +10,10 @@ from scipy.io import wavfile
 
 from fastgan.audio.files import read_sound
 from fastgan.audio.health import examine
-from fastgan.paper import failures
-from fastgan.paper.failures import FAILURES, LENGTH
-from fastgan.paper.readers import readings
-from fastgan.paper.short_training import RATE
+from fastgan.paper.failures import provoked as failures
+from fastgan.paper.failures.provoked import FAILURES, LENGTH
+from fastgan.paper.failures.readers import readings
+from fastgan.paper.failures.short_training import RATE
 
 
 def plays(path: Path) -> bool:

@@ -10,8 +10,8 @@ import pytest
 from matplotlib.image import imread
 
 from fastgan.base.errors import BadInput
-from fastgan.paper.canvas import PIXELS, WIDTH, Canvas, width, wrap
-from tests.paper.common import check_files, texts
+from fastgan.paper.figures.canvas import PIXELS, WIDTH, Canvas, width, wrap
+from tests.paper.figures.common import check_files, texts
 
 
 def drawn(path, words="some words"):
@@ -77,7 +77,7 @@ def test_threads_draw_what_one_would(tmp_path):
 
 def test_pyplot_is_never_loaded(tmp_path):
     code = (
-        "import sys; from fastgan.paper.canvas import Canvas\n"
+        "import sys; from fastgan.paper.figures.canvas import Canvas\n"
         f"for name in ('a.svg', 'a.png'): Canvas(50).save({str(tmp_path)!r} + '/' + name)\n"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )

@@ -8,9 +8,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
 from fastgan.base.errors import BadInput
-from fastgan.paper.canvas import BLUE, GRID, PIXELS
-from fastgan.paper.workflow import draw_workflow
-from tests.paper.common import check_files, height, texts
+from fastgan.paper.figures.canvas import BLUE, GRID, PIXELS
+from fastgan.paper.figures.workflow import draw_workflow
+from tests.paper.figures.common import check_files, height, texts
 
 PARTS = [("Corpus", 3.0, "ten genres"), ("Windows", None, "n = 6"), ("Fit", 75.0, "3 epochs"), ("Game", 222.0, "")]
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastgan.paper import reported
-from fastgan.paper.document import Heading, Piece, Table, Text, Verdict
+from fastgan.paper.report.document import Heading, Piece, Table, Text, Verdict
+from fastgan.paper.report.words import gain_db, small
 from fastgan.paper.setup import BATCH, WINDOW, WINDOWS, Setup
-from fastgan.paper.words import gain_db, small
 
 Found = Mapping[str, Any]
 Row = Mapping[str, Any]

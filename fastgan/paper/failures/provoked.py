@@ -17,9 +17,9 @@ from fastgan.audio.scale import FULL_SCALE, normalise
 from fastgan.base.errors import BadInput
 from fastgan.gan.sample import by_feedback, from_noise
 from fastgan.gan.seeds import noise
-from fastgan.paper.readers import readings
-from fastgan.paper.seams import Seams, measure_seams
-from fastgan.paper.short_training import RATE, WINDOW, after_fit, after_game, untrained
+from fastgan.paper.failures.readers import readings
+from fastgan.paper.failures.seams import Seams, measure_seams
+from fastgan.paper.failures.short_training import RATE, WINDOW, after_fit, after_game, untrained
 
 LENGTH = 44_100
 """Samples in a sound, the paper's Table 2: two seconds."""

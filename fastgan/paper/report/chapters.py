@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from fastgan.paper import reported
-from fastgan.paper.document import Heading, Picture, Piece, Table, Text, Verdict
-from fastgan.paper.learning import learning
+from fastgan.paper.figures.workflow import draw_workflow
+from fastgan.paper.report.document import Heading, Picture, Piece, Table, Text, Verdict
+from fastgan.paper.report.learning import learning
+from fastgan.paper.report.sounding import sounding
+from fastgan.paper.report.words import shape_of
 from fastgan.paper.setup import Setup
-from fastgan.paper.sounding import sounding
-from fastgan.paper.words import shape_of
-from fastgan.paper.workflow import draw_workflow
 
 Results = Mapping[str, Any]
 """By experiment: seconds, and what was found."""

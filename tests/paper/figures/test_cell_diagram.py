@@ -4,9 +4,9 @@ import pytest
 from torch import nn
 
 from fastgan import FusedLSTM
-from fastgan.paper.canvas import SIGMA
-from fastgan.paper.cell_diagram import draw_cell
-from tests.paper.common import check_files, texts
+from fastgan.paper.figures.canvas import SIGMA
+from fastgan.paper.figures.cell_diagram import draw_cell
+from tests.paper.figures.common import check_files, texts
 
 CASES = {
     "the paper's": (

@@ -8,8 +8,8 @@ from torch import nn
 from fastgan.gan.game import Game
 from fastgan.nn.encoder import AutoEncoder
 from fastgan.nn.generator import Generator
-from fastgan.paper.canvas import BLUE, MINUS, ORANGE, SOFT, TIMES, WIDTH, Canvas
-from fastgan.paper.layers import Layer, Network, check_window, count, dense_of, layers_of, written
+from fastgan.paper.figures.canvas import BLUE, MINUS, ORANGE, SOFT, TIMES, WIDTH, Canvas
+from fastgan.paper.figures.layers import Layer, Network, check_window, count, dense_of, layers_of, written
 
 # Figure 1
 _UPPER, _LOWER, _LOWEST = 112.0, 252.0, 402.0  # middles of the rows: generated, real, rebuilt

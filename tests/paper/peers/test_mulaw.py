@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fastgan.paper.mulaw import decode, encode
+from fastgan.paper.peers.mulaw import decode, encode
 
 EVERY = np.arange(-32_768, 32_768).astype(np.int16)
 

@@ -6,9 +6,9 @@ import torch
 from fastgan.base.errors import BadInput
 from fastgan.gan.game import Game
 from fastgan.nn.encoder import AutoEncoder
-from fastgan.paper.diagrams import draw_gan, draw_network
-from fastgan.paper.layers import count
-from tests.paper.common import check_files, texts
+from fastgan.paper.figures.diagrams import draw_gan, draw_network
+from fastgan.paper.figures.layers import count
+from tests.paper.figures.common import check_files, texts
 
 
 def game(hidden=128, encoder=False, dtype=torch.float32):

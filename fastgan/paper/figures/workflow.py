@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from itertools import pairwise
 
-from fastgan.paper.canvas import BLUE, GRID, INK, SOFT, WIDTH, Canvas, wrap
+from fastgan.paper.figures.canvas import BLUE, GRID, INK, SOFT, WIDTH, Canvas, wrap
 
 Part = tuple[str, float | None, str]
 """A step: its name, seconds that it took (None when it was not timed), and what it did."""

@@ -1,7 +1,7 @@
 """A Markov chain on quantised samples: the oldest way to compose by computer that the paper cites (its reference 1).
 
 Hiller and Isaacson drew notes by tables of what may follow what ("Experimental Music", 1959, the fourth experiment).
-Here the notes are samples, companded to K levels (`fastgan.paper.mulaw`), and the table is counted over the clips.
+Here the notes are samples, companded to K levels (`fastgan.paper.peers.mulaw`), and the table is counted over the clips.
 """
 
 import math
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fastgan.audio.corpus import Corpus
 from fastgan.audio.store import Clip
 from fastgan.base.errors import BadInput
-from fastgan.paper.mulaw import LEVELS, decode, encode
+from fastgan.paper.peers.mulaw import LEVELS, decode, encode
 
 MOST_PAIRS = 1 << 23
 """Different (context, next level) pairs that an order may have. Each takes at most 32 bytes, so an order takes 256 MB."""

@@ -9,10 +9,10 @@ import pytest
 
 from fastgan.audio.plots import draw
 from fastgan.gan.clock import Clock
-from fastgan.paper.chapters import report
-from fastgan.paper.document import Gallery, Picture, Table, Verdict
 from fastgan.paper.experiments import CHAINS, EXPERIMENTS, figures, structure
-from fastgan.paper.failures import FAILURES
+from fastgan.paper.failures.provoked import FAILURES
+from fastgan.paper.report.chapters import report
+from fastgan.paper.report.document import Gallery, Picture, Table, Verdict
 from fastgan.paper.setup import RATE, SCALES, WINDOWS, Setup
 
 MACHINE = {"processor": "a chip", "cores": "2", "torch": "2", "python": "3"}

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fastgan.paper.document import Gallery, Heading, Piece, Table, Text, Verdict
 from fastgan.paper.experiments import CHAINS
-from fastgan.paper.failures import FAILURES
+from fastgan.paper.failures.provoked import FAILURES
+from fastgan.paper.report.document import Gallery, Heading, Piece, Table, Text, Verdict
+from fastgan.paper.report.words import decibel, percent, small
 from fastgan.paper.setup import WINDOW, Setup
-from fastgan.paper.words import decibel, percent, small
 
 Found = Mapping[str, Any]
 
@@ -67,7 +67,7 @@ def _failures(found: Found) -> list[Piece]:
         Heading("The failures, each on purpose"),
         Text(
             "What the paper's authors met on their way, provoked with the writer that they used (scipy) and with networks of their sizes, "
-            "and what happens with the same input here. `tests/paper/test_failures.py` holds both."
+            "and what happens with the same input here. `tests/paper/failures/test_provoked.py` holds both."
         ),
     ]
     for failure in FAILURES:
@@ -134,9 +134,9 @@ def _peers(setup: Setup, ours: Found, found: Found) -> list[Piece]:
         Heading("The peers that the paper names"),
         Text(
             "On the same clips: its oldest, a Markov chain (on companded samples instead of notes), and the one that it builds on, "
-            "C-RNN-GAN (its recipe, on windows of samples instead of notes). Both are short implementations of our own; "
-            "`fastgan/paper/markov.py` and `crnngan.py` say what is read from the publications and what is ours. MidiNet makes bars of "
-            "MIDI and GANSynth needs days on a GPU and labelled single notes, so they have no place in this table."
+            "C-RNN-GAN (its recipe, on windows of samples instead of notes). Both are short implementations of our own; `markov.py` and "
+            "`crnngan.py` in `fastgan/paper/peers` say what is read from the publications and what is ours. MidiNet makes bars of MIDI "
+            "and GANSynth needs days on a GPU and labelled single notes, so they have no place in this table."
         ),
         Table(
             columns,

@@ -1,0 +1,1 @@
+"""Each way in which the paper's sound failed, provoked, and why."""

@@ -1,0 +1,1 @@
+"""The paper's figures of networks and workflow, drawn from what runs here."""

@@ -1,0 +1,1 @@
+"""The methods that the paper names, and what a sound is next to real music."""
