@@ -50,6 +50,10 @@ class TrainConfig:
     fit_epochs: int = option("epochs of the fit stage: the generator learns the next value", 5)
     epochs: int = option("epochs of the game stage: generator against discriminator", 5, resumable=True)
     steps_per_epoch: int = option("optimiser steps in an epoch; 0 for once over all windows", 0)
+    held_out: int = option(
+        "held-out windows that an epoch is measured on; 0 for all, or for a sixth of those trained on with --steps-per-epoch",
+        0,
+    )
     lr: float = option("learning rate of Adam", 1e-3)
     mse_weight: float = option("weight of the squared error in the generator's loss of the game", 1.0)
     adversarial_weight: float = option("weight of the discriminator's verdict in the generator's loss of the game", 1.0)
@@ -85,7 +89,7 @@ class TrainConfig:
         check_range(self, "seconds", 0.1, 600)
         check_range(self, "sample_seconds", 0.1, 600)
         check_range(self, "seed", 0, SEEDS - 1)
-        for name in ("encoder_epochs", "fit_epochs", "epochs", "steps_per_epoch"):
+        for name in ("encoder_epochs", "fit_epochs", "epochs", "steps_per_epoch", "held_out"):
             check_range(self, name, 0, 1_000_000_000)
         for name in ("lr", "mse_weight", "adversarial_weight"):
             check_range(self, name, 0, 1e6)

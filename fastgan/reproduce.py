@@ -16,12 +16,11 @@ from fastgan.base.errors import BadInput, explain_os_error, printable
 from fastgan.config import ReproduceConfig, TrainConfig, changed_fields, known_fields, parser_of
 from fastgan.gan.clock import Clock
 from fastgan.gan.progress import Screen, duration
-from fastgan.ops.machine import choose_device, describe
-from fastgan.paper.commands import Options
+from fastgan.ops.machine import choose_device, describe, use_threads
 from fastgan.paper.experiments import EXPERIMENTS
 from fastgan.paper.report.chapters import report
 from fastgan.paper.report.document import write_markdown, write_page
-from fastgan.paper.setup import SCALES, Setup
+from fastgan.paper.setup import BATCH, HIDDEN, SCALES, Setup
 from fastgan.version import VERSION
 
 TITLE = "Generating Music with GANs and LSTM: the paper, reproduced"
@@ -44,6 +43,7 @@ def reproduce(config: ReproduceConfig) -> int:
     screen, clock, folder = Screen(), Clock(0.0, time.monotonic()), Path(config.out)
     command = shlex.join(["python", "-m", "fastgan.reproduce", *_words(config)])
     choose_device(config.device)
+    use_threads(config.threads, BATCH, HIDDEN)
     setup = _setup(config, clock, screen)
     _begin(folder, config)
     try:
@@ -125,7 +125,6 @@ def _setup(config: ReproduceConfig, clock: Clock, screen: Screen) -> Setup:
     if config.equal_seconds:
         sizes = replace(sizes, equal_seconds=config.equal_seconds)
     genres = tuple(name.strip() for name in config.genres.split(",") if name.strip())
-    machine: Options = {"device": config.device, "threads": config.threads}
     data, tenths = _settings(config)["data"], set[int]()
 
     def show(done: int, total: int, name: str) -> None:
@@ -133,7 +132,7 @@ def _setup(config: ReproduceConfig, clock: Clock, screen: Screen) -> Setup:
             tenths.add(10 * done // total)
             screen.say(f"  music: {done:,} of {total:,} clips")
 
-    return Setup(Path(config.out), data, genres, config.seed, sizes, machine, clock, show)
+    return Setup(Path(config.out), data, genres, config.seed, sizes, config.device, config.threads, clock, show)
 
 
 def _epoch(word: str) -> int:

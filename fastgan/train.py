@@ -178,8 +178,8 @@ def _make_stage(
     weights: dict[str, Any] = (
         {"mse_weight": config.mse_weight, "adversarial_weight": config.adversarial_weight} if name == "game" else {}
     )
-    held_out = math.ceil(config.steps_per_epoch * config.batch / 6)  # in the proportion of the split; 0 is all
-    if config.minutes:
+    held_out = config.held_out or math.ceil(config.steps_per_epoch * config.batch / 6)  # as the split is; 0 is all
+    if config.minutes and not config.held_out:
         held_out = min(held_out or _TIMED_HELD_OUT, _TIMED_HELD_OUT)
     compute = torch.bfloat16 if config.precision == "bfloat16" else None
     sizes = {"window": config.window, "batch": config.batch, "held_out": held_out}

@@ -21,7 +21,9 @@ from fastgan.gan.checkpoint import load_checkpoint
 from fastgan.gan.game import Game
 from fastgan.gan.sample import from_noise
 from fastgan.gan.seeds import noise
+from fastgan.gan.stages import FitStage
 from fastgan.nn.by_hand import ByHand
+from fastgan.ops.machine import choose_device
 from fastgan.paper.bars import linear_bar
 from fastgan.paper.commands import generate, train
 from fastgan.paper.failures.feedback import fixed_points
@@ -39,6 +41,10 @@ Result = dict[str, Any]
 
 SEQUENCES = 3
 """m, the paper's Table 1."""
+HELD_OUT = 8_192
+"""Windows that a length of window is measured on."""
+LR = 1e-3
+"""Keras' learning rate of Adam."""
 CHAINS = ((1, 256), (4, 32))
 """Order and levels of the Markov chains."""
 
@@ -106,16 +112,19 @@ def short(setup: Setup) -> Result:
     return {"rows": train(setup.run("short"), setup.options(setup.few, fit_epochs=epochs, epochs=epochs), setup.clock)}
 
 
-def windows(setup: Setup) -> Result:
-    """Longer windows at equal time: the fit stage for so many minutes with each."""
-    minutes = round(setup.sizes.equal_seconds / 60, 4)
-    found: dict[str, Result] = {}
-    for window in WINDOWS:
-        options = setup.options(
-            setup.many, window=window, minutes=minutes, fit_epochs=1, epochs=0, steps_per_epoch=0, sample_seconds=0.1
-        )
-        found[str(window)] = train(setup.run(f"window-{window}"), options, setup.clock)[-1]
-    return found
+def window_of(setup: Setup, window: int) -> Result:
+    """The fit stage on many clips with windows of another length, for as long as all lengths get."""
+    game = Game.build(**_NETWORKS | {"device": choose_device(setup.device)}, encoder=False, seed=setup.seed)
+    game.optimise(("generator",), LR)
+    clips = setup.clips(setup.many)
+    stage = FitStage(game, setup.corpus, clips, window=window, batch=BATCH, seed=setup.seed, held_out=HELD_OUT)
+    steps, began = 0, time.monotonic()
+    while time.monotonic() - began < setup.sizes.equal_seconds:
+        loss = float(stage.advance(steps, stage.stride)["loss"]) / stage.stride  # waits for the device
+        steps += stage.stride
+        setup.clock.check()
+    seconds = time.monotonic() - began
+    return {"seconds": seconds, "windows": steps * BATCH, "loss": loss, **stage.evaluate(setup.clock.check)}
 
 
 def bars(setup: Setup) -> Result:
@@ -220,7 +229,7 @@ EXPERIMENTS: dict[str, tuple[str, Callable[[Setup], Result]]] = {
     "few": ("fit on few clips", few),
     "many": ("fit and game on many clips", many),
     "short": ("a short run on few clips", short),
-    "windows": ("longer windows at equal time", windows),
+    **{f"window {n}": (f"fit on windows of {n} values", partial(window_of, window=n)) for n in WINDOWS},
     "bars": ("linear predictors", bars),
     "free run": ("the generator fed its own output", free_run),
     "failures": ("the failures, provoked", failures),

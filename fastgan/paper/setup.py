@@ -37,7 +37,8 @@ class Sizes:
         epochs: that Tables 3 and 5 are shown at; the largest is how long fit and game are trained.
         steps: optimiser steps in an epoch; 0 for once over all windows.
         short: epochs of fit and game of Figure 5's first column.
-        equal_seconds: that each length of window gets, starting included.
+        held_out: windows that are measured after each epoch; 0 for all.
+        equal_seconds: of training that each length of window gets.
         sound_seconds: of each sound.
         free_steps: values of a free run, at most.
         pretraining, playing: steps of C-RNN-GAN.
@@ -47,6 +48,7 @@ class Sizes:
     seconds: float
     epochs: tuple[int, ...]
     steps: int
+    held_out: int
     short: int
     equal_seconds: float
     sound_seconds: float
@@ -57,8 +59,8 @@ class Sizes:
 
 
 SCALES = {
-    "small": Sizes(5.0, EPOCHS, 100, 2, 20.0, 2.0, 400, 200, 80, 1 << 15),
-    "paper": Sizes(30.0, EPOCHS, 0, 2, 600.0, 2.0, 4_000, 5_000, 1_000, 1 << 18),
+    "small": Sizes(5.0, EPOCHS, 100, 8_192, 2, 15.0, 2.0, 400, 200, 80, 1 << 15),
+    "paper": Sizes(30.0, EPOCHS, 0, 0, 2, 600.0, 2.0, 4_000, 5_000, 1_000, 1 << 18),
 }
 
 
@@ -72,7 +74,7 @@ class Setup:
         genres: names of those wanted; none for blues where there is enough of it, else all.
         seed: of everything.
         sizes: how much of everything.
-        machine: options of the trainer that say where to compute.
+        device, threads: of the trainer, as it takes them.
         clock: knows whether somebody asked for the end.
         show: told how far the music is read or composed: done, total, name.
     """
@@ -82,7 +84,8 @@ class Setup:
     genres: tuple[str, ...]
     seed: int
     sizes: Sizes
-    machine: Options
+    device: str
+    threads: int
     clock: Clock
     show: Callable[[int, int, str], None] | None = None
 
@@ -128,8 +131,15 @@ class Setup:
         if self.wanted:
             music["genres"] = ",".join(self.wanted)
         sizes = {"clips": count, "batch": BATCH, "window": WINDOW, "steps-per-epoch": self.sizes.steps}
+        sizes["held-out"] = self.sizes.held_out
         given = {name.replace("_", "-"): value for name, value in others.items()}
-        return music | sizes | {"seed": self.seed, "sample-seconds": 0.1} | dict(self.machine) | given
+        return (
+            music
+            | sizes
+            | {"seed": self.seed, "sample-seconds": 0.1}
+            | {"device": self.device, "threads": self.threads}
+            | given
+        )
 
     def run(self, name: str) -> Path:
         """Where a run of the trainer is."""

@@ -20,7 +20,7 @@ def setup(tmp_path):
             x[place] = 0.9 * x[place - 1] + step
         x[7_201:] = 0
         soundfile.write(tmp_path / "music" / f"{number}.wav", x, RATE, subtype="PCM_16")
-    return Setup(tmp_path / "out", str(tmp_path / "music"), (), 0, SCALES["small"], {}, Clock(0.0, 0.0))
+    return Setup(tmp_path / "out", str(tmp_path / "music"), (), 0, SCALES["small"], "cpu", 0, Clock(0.0, 0.0))
 
 
 @pytest.mark.parametrize("window", [1, 6, 32])

@@ -11,7 +11,7 @@ from fastgan.train import main as train
 
 
 def setup(tmp_path, data="", genres=()):
-    return Setup(tmp_path / "out", str(data), genres, 3, SCALES["small"], {"threads": 1}, Clock(0.0, 0.0))
+    return Setup(tmp_path / "out", str(data), genres, 3, SCALES["small"], "cpu", 1, Clock(0.0, 0.0))
 
 
 def words(options) -> list[str]:

@@ -34,6 +34,7 @@ class Yielded:
         flatness: geometric over arithmetic mean of the power spectrum, 1 for white noise and 0 for a tone.
         band_distance_db: from the real sound's spectrum, see `band_distance`.
         autocorrelation: of the sound with itself one sample later, -1 to 1: cos(2 pi f / rate) for a sine, 0 for white noise.
+        level_step_db: mean step of the level from one 50 ms to the next, dB: notes and beats move it, noise of any colour does not.
         step_ratio_db: the variance of the differences between neighbouring samples over that of the real sound, in dB.
     """
 
@@ -47,6 +48,7 @@ class Yielded:
     band_distance_db: float | None
     autocorrelation: float | None
     step_ratio_db: float | None
+    level_step_db: float | None
 
 
 def describe(samples: Samples, rate: int, real: Samples) -> Yielded:
@@ -84,6 +86,7 @@ def describe(samples: Samples, rate: int, real: Samples) -> Yielded:
         band_distance_db=None if spectrum is None else band_distance(spectrum, truth, rate),
         autocorrelation=_autocorrelation(samples),
         step_ratio_db=10 * math.log10(steps / real_steps) if steps > 0 else None,
+        level_step_db=health.levels.step_db if health.levels else None,
     )
 
 

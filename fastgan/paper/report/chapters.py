@@ -10,7 +10,7 @@ from fastgan.paper.report.document import Heading, Picture, Piece, Table, Text, 
 from fastgan.paper.report.learning import learning
 from fastgan.paper.report.sounding import sounding
 from fastgan.paper.report.words import shape_of
-from fastgan.paper.setup import Setup
+from fastgan.paper.setup import WINDOWS, Setup
 
 Results = Mapping[str, Any]
 """By experiment: seconds, and what was found."""
@@ -157,7 +157,7 @@ def _workflow(setup: Setup, results: Results) -> list[Piece]:
         "few": f"{setup.few} clips, {max(setup.sizes.epochs)} epochs of fit",
         "many": f"{setup.many} clips, {max(setup.sizes.epochs)} epochs of fit, then of the game",
         "short": f"{setup.few} clips, {setup.sizes.short} epochs of both",
-        "windows": "longer windows, each for the same time",
+        **{f"window {n}": f"n = {n}, for {setup.sizes.equal_seconds:g} s" for n in WINDOWS},
         "bars": "linear predictors on the same windows",
         "free run": "the generator fed its own output",
         "failures": "each provoked, each cured",

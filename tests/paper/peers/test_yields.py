@@ -113,6 +113,16 @@ def test_differences_of_white_noise_are_as_far_from_it_as_their_filter_says() ->
     assert found.step_ratio_db == pytest.approx(10 * math.log10(3), abs=0.05)
 
 
+def test_the_level_of_noise_hardly_moves_and_that_of_notes_does() -> None:
+    # The level of n normal values has a standard deviation of 20 / ln 10 / sqrt(2 n) dB, a step that of two; its mean size is
+    # 2 / sqrt(pi) of one.
+    expected = 2 / math.sqrt(math.pi) * 20 / math.log(10) / math.sqrt(2 * 0.05 * RATE)
+    frames = SECONDS / 0.05
+    assert describe(white(), RATE, REAL).level_step_db == pytest.approx(expected, rel=4 / math.sqrt(frames))
+    assert describe(REAL, RATE, REAL).level_step_db > 5 * expected
+    assert describe(np.zeros(RATE, np.int16), RATE, REAL).level_step_db is None
+
+
 def test_what_health_knows_is_taken_from_it() -> None:
     found, health = describe(REAL, RATE, REAL), examine(REAL, RATE)
     assert (found.verdict, found.problems) == (health.verdict, health.problems)
@@ -123,7 +133,7 @@ def test_what_health_knows_is_taken_from_it() -> None:
 @pytest.mark.parametrize("samples", [np.zeros(0, np.int16), np.zeros(RATE, np.int16), np.full(RATE, 7_000, np.int16)])
 def test_where_nothing_moves_there_is_no_measure_and_json_can_say_so(samples: np.ndarray) -> None:
     found = describe(samples, RATE, REAL)
-    assert found == Yielded(found.verdict, found.problems, 0.0, *[None] * 7)
+    assert found == Yielded(found.verdict, found.problems, 0.0, *[None] * 8)
     assert found.problems
     assert json.loads(json.dumps(asdict(found)))["centroid_hz"] is None
 

@@ -38,7 +38,7 @@ def row(stage, epoch, loss, zeros):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A setup and results as the experiments give them."""
-    setup = Setup(tmp_path_factory.mktemp("out"), "", (), 0, SCALES["small"], {}, Clock(0.0, time.monotonic()))
+    setup = Setup(tmp_path_factory.mktemp("out"), "", (), 0, SCALES["small"], "cpu", 0, Clock(0.0, time.monotonic()))
     fit = [row("fit", epoch, 1e-4 / epoch, 9e-4) for epoch in range(1, max(EPOCHS) + 1)]
     bar = {
         "train": 2e-5,
@@ -60,6 +60,7 @@ def made(tmp_path_factory):
         "band_distance_db": 3.0,
         "autocorrelation": 0.9,
         "step_ratio_db": None,
+        "level_step_db": 1.0,
     }
     names = [f"markov-{order}-{levels}" for order, levels in CHAINS]
     found = {
@@ -68,7 +69,7 @@ def made(tmp_path_factory):
         "few": {"rows": fit},
         "many": {"rows": [*fit, row("game", 1, 1.0, 0.0)]},
         "short": {"rows": []},
-        "windows": {f"{window}": fit[0] for window in WINDOWS},
+        **{f"window {window}": {"seconds": 1.0, "windows": 64, "val_loss": 1e-3} for window in WINDOWS},
         "bars": {**{f"many {window}": bar for window in WINDOWS}, "few 6": bar},
         "free run": {"sentence": "It came to rest.", "points": 3, "attracting": 1},
         "failures": {failure.name: {"failed": "so", "cured": "thus", "files": []} for failure in FAILURES},
