@@ -49,11 +49,13 @@ def _opening(setup: Setup, command: str, version: str, machine: Mapping[str, str
     genres = f", {', '.join(setup.wanted)} only" if setup.wanted else ""
     steps = f"{setup.sizes.steps:,} steps of 32 windows" if setup.sizes.steps else "all windows"
     names = [name for name in machine if name in ("processor", "cores") or name.startswith("cuda")]
-    where = ", ".join([*(machine[name] for name in names), f"torch {machine['torch']}", f"Python {machine['python']}"])
+    where = ", ".join(
+        [*(f"{name}: {machine[name]}" for name in names), f"torch {machine['torch']}", f"Python {machine['python']}"]
+    )
     return [
         Text(
-            "Each experiment of Dai, Xin and Zheng, *Generating Music with Generative Adversarial Networks and Long Short-Term "
-            "Memory*, repeated with this package. Where the paper is silent, our reading is marked as ours."
+            'Each experiment of Dai, Xin and Zheng, "Generating Music with Generative Adversarial Networks and Long Short-Term '
+            'Memory", repeated with this package. Where the paper is silent, our reading is marked as ours.'
         ),
         Table(
             ["", ""],

@@ -126,11 +126,11 @@ def _peers(setup: Setup, ours: Found, found: Found) -> list[Piece]:
             percent(one["high_share"]),
             "-" if one["autocorrelation"] is None else f"{one['autocorrelation']:.3f}",
             decibel(one["step_ratio_db"]),
-            decibel(one["level_step_db"]),
+            percent(one["tonal_share"]),
         ]
         for _, title, one, learnt in named
     ]
-    columns = ["", "what it learnt", "health", "RMS", "spectrum", "above 6 kHz", "lag-1", "steps", "level"]
+    columns = ["", "what it learnt", "health", "RMS", "spectrum", "above 6 kHz", "lag-1", "steps", "in notes"]
     return [
         Heading("The peers that the paper names"),
         Text(
@@ -143,14 +143,14 @@ def _peers(setup: Setup, ours: Found, found: Found) -> list[Piece]:
             columns,
             rows,
             "Spectrum: distance of the third-octave levels from those of a held-out clip, at equal loudness. Lag-1: correlation of "
-            "neighbouring samples. Steps: variance of the differences of neighbouring samples over that of the clip. Level: "
-            "how far it moves from one 50 ms to the next.",
+            "neighbouring samples. Steps: variance of the differences of neighbouring samples over that of the clip. In notes: "
+            "energy of the frequencies with ten times the power of those around them; of noise of any colour about 1 %.",
         ),
         Gallery([(title, setup.picture(f"{name}.png"), setup.sound(f"{name}.wav")) for name, title, _, _ in named]),
         Text(
             "What each yields: a chain has the spectrum and the loudness of the music, since it draws each sample by what followed such "
-            "samples, and passes the health check; it is noise of that colour, without notes or beats, which the movement of its level "
-            "shows. So a list by these numbers would be no ranking. C-RNN-GAN carries its state from sample to sample, so it has no seams; "
+            "samples, and passes the health check; it is noise of that colour, without notes or beats: the last column alone shows "
+            "that, so a list by these numbers would be no ranking. C-RNN-GAN carries its state from sample to sample, so it has no seams; "
             "with windows this short it learns what a linear predictor knows. The paper's game has seams every six samples, its fitted "
             "generator comes to rest. None of them makes music at the rate of samples."
         ),

@@ -113,14 +113,19 @@ def test_differences_of_white_noise_are_as_far_from_it_as_their_filter_says() ->
     assert found.step_ratio_db == pytest.approx(10 * math.log10(3), abs=0.05)
 
 
-def test_the_level_of_noise_hardly_moves_and_that_of_notes_does() -> None:
-    # The level of n normal values has a standard deviation of 20 / ln 10 / sqrt(2 n) dB, a step that of two; its mean size is
-    # 2 / sqrt(pi) of one.
-    expected = 2 / math.sqrt(math.pi) * 20 / math.log(10) / math.sqrt(2 * 0.05 * RATE)
-    frames = SECONDS / 0.05
-    assert describe(white(), RATE, REAL).level_step_db == pytest.approx(expected, rel=4 / math.sqrt(frames))
-    assert describe(REAL, RATE, REAL).level_step_db > 5 * expected
-    assert describe(np.zeros(RATE, np.int16), RATE, REAL).level_step_db is None
+def test_notes_stand_out_and_noise_of_any_colour_does_not() -> None:
+    threshold = 10 * math.log(2)
+    expected = (1 + threshold) * math.exp(-threshold)
+    noise = white(level=1_000)
+    walk = np.rint(np.cumsum(noise - noise.mean()) / 60).clip(-32_000, 32_000).astype(np.int16)  # as 1 / f^2
+    bins = SECONDS * RATE / 2  # that are independent, about
+    spread = math.sqrt(math.exp(-threshold) * (threshold**2 + 2 * threshold + 2) / bins)  # of the mean of what exceeds
+    # What exceeds is convex in the median, so one that errs lets more through: by Jensen's inequality, and not twice as much.
+    assert expected - 5 * spread < describe(noise, RATE, REAL).tonal_share < 2 * expected
+    assert describe(walk, RATE, REAL).tonal_share < 0.1
+    assert describe(sine(441), RATE, REAL).tonal_share > 0.99
+    assert describe(REAL, RATE, REAL).tonal_share > 0.5
+    assert describe(np.zeros(RATE, np.int16), RATE, REAL).tonal_share is None
 
 
 def test_what_health_knows_is_taken_from_it() -> None:

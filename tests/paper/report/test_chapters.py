@@ -60,7 +60,7 @@ def made(tmp_path_factory):
         "band_distance_db": 3.0,
         "autocorrelation": 0.9,
         "step_ratio_db": None,
-        "level_step_db": 1.0,
+        "tonal_share": 0.1,
     }
     names = [f"markov-{order}-{levels}" for order, levels in CHAINS]
     found = {

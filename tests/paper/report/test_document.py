@@ -66,7 +66,7 @@ def test_a_page_that_needs_no_other_file(tmp_path, pieces):
     assert "Say <code>x &lt; 1</code> and <b>so</b>, not *so* or &lt;b&gt;." in page
     assert 'class="verdict good"' in page
     assert 'class="verdict bad"' in page
-    assert re.search(r'<th scope="row">second</th><td><code>c</code></td>', page)
+    assert re.search(r'<th scope="row">second</th><td class="short"><code>c</code></td>', page)
     assert 'alt="a &#34;line&#34;"' in page
 
 
