@@ -15,8 +15,9 @@ DEMO = --clips 20 --seconds 10 --fit-epochs 2 --epochs 3 --steps-per-epoch 400
 demo: $(VENV)/.installed
 	$(BIN)/python -m fastgan.train $(DEMO) $(ARGS)
 
+# In as many processes as there are cores, four at most: each imports torch, and the networks are tiny.
 test: $(VENV)/.developed
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 # The native kernels alone, without Python: by gcc and clang, with sanitizers, under valgrind, as far as they are here.
 kernels:

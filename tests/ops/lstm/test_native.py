@@ -222,7 +222,7 @@ def test_what_is_fine_runs():
     call("lstm_backward_float32")
 
 
-@pytest.mark.parametrize(("changes", "says"), REFUSED, ids=str)
+@pytest.mark.parametrize(("changes", "says"), REFUSED, ids=[f"{n} {says}" for n, (_, says) in enumerate(REFUSED)])
 def test_what_it_refuses(changes, says):
     with pytest.raises(ValueError, match=says):
         call("lstm_forward_float32", **changes)
