@@ -1,7 +1,8 @@
 """How far a set of sounds is from real ones, as distributions of embeddings: KAD, FAD and FAD without its bias.
 
 All is float64 and computed in a fixed order. Distances are sums of squared differences, never differences of sums of squares,
-so equal patches are at exactly 0. What is quadratic in the number of patches goes in pieces of 32 MB.
+so equal patches are at exactly 0. What is quadratic in the number of patches goes in pieces of 32 MB. KAD has the same bits
+for any number of threads; FAD, by LAPACK, for one and the same number of them.
 """
 
 from collections.abc import Iterator
@@ -109,7 +110,9 @@ class Reference:
         """Give the kernel audio distance: the unbiased estimate of MMD^2, times 100.
 
         The kernel is exp(-d^2 / (2 s^2)) with s the median distance of the reference. The estimate is 0 on average for a
-        set from the same distribution, so it may be below 0. Its cost is quadratic in the number of patches. Chung et al.,
+        set from the same distribution, so it may be below 0. That holds for independent patches: those of one clip are alike,
+        so few clips score higher than many, and only sets of as many clips compare. Its cost is quadratic in the number of
+        patches. Chung et al.,
         "KAD: No More FAD! An Effective and Efficient Evaluation Metric for Audio Generation" (2025, arXiv 2502.15602);
         Gretton et al., "A Kernel Two-Sample Test" (2012), eq. 3.
 

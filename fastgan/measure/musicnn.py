@@ -20,8 +20,6 @@ PATCH = 187  # frames that are judged together: 3 s
 SHORTEST_S = PATCH * HOP / RATE
 """Seconds that a sound must last at least: one patch."""
 
-WIDTH = 200  # numbers that describe a patch
-
 TAGS = (
     "rock, pop, alternative, indie, electronic, female vocalists, dance, 00s, alternative rock, jazz, beautiful, metal, "
     "chillout, male vocalists, classic rock, soul, indie rock, Mellow, electronica, 80s, folk, 90s, chill, instrumental, "
@@ -74,6 +72,8 @@ class Musicnn:
     def embed(self, samples: NDArray[np.int16], rate: int, *, hop_s: float = 1.0) -> NDArray[np.float32]:
         """Describe each patch of a sound by the layer before the tags.
 
+        The last bits depend on PyTorch's number of threads.
+
         Args:
             samples: int16 [N], at least `SHORTEST_S` long.
             rate: Hz.
@@ -83,7 +83,7 @@ class Musicnn:
             float32 [P, 200]; P = 28 for 30 s and a hop of 1 s.
 
         Raises:
-            ValueError: the sound is shorter than a patch, or the hop than a frame.
+            ValueError: the sound is shorter than a patch, or the hop is below a frame or above a patch.
         """
         hop = int(hop_s * RATE / HOP)
         if not 1 <= hop <= PATCH:
@@ -139,9 +139,8 @@ class Musicnn:
         """Convolve an image [B, 1, frames, bands], rectify, normalise, take the highest band: [B, channels, frames]."""
         name = _named("conv2d", number)
         kernel = self._tensors[f"{name}/kernel"].permute(3, 2, 0, 1)
-        return self._normalise(functional.conv2d(image, kernel, self._tensors[f"{name}/bias"]).relu(), number + 1).amax(
-            3
-        )
+        rectified = functional.conv2d(image, kernel, self._tensors[f"{name}/bias"]).relu()
+        return self._normalise(rectified, number + 1).amax(3)
 
     def _normalise(self, x: Tensor, number: int) -> Tensor:
         """Batch normalisation of channels, dimension 1, with the statistics of the training."""
