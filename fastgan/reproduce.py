@@ -12,6 +12,7 @@ from typing import Any
 
 from fastgan.base.atomic import write_json
 from fastgan.base.command import Interrupted, finish
+from fastgan.base.document import write_markdown, write_page
 from fastgan.base.errors import BadInput, explain_os_error, printable
 from fastgan.config import ReproduceConfig, TrainConfig, changed_fields, known_fields, parser_of
 from fastgan.gan.clock import Clock
@@ -19,7 +20,6 @@ from fastgan.gan.progress import Screen, duration
 from fastgan.ops.machine import choose_device, describe, use_threads
 from fastgan.paper.experiments import EXPERIMENTS
 from fastgan.paper.report.chapters import report
-from fastgan.paper.report.document import write_markdown, write_page
 from fastgan.paper.setup import BATCH, HIDDEN, SCALES, Setup
 from fastgan.version import VERSION
 

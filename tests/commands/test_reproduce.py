@@ -6,7 +6,7 @@ import pytest
 
 from fastgan import reproduce
 from fastgan.base.command import Interrupted
-from fastgan.paper.report.document import Text
+from fastgan.base.document import Text
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fastgan.base.document import Heading, Picture, Piece, Table, Text, Verdict
 from fastgan.paper import reported
 from fastgan.paper.figures.workflow import draw_workflow
-from fastgan.paper.report.document import Heading, Picture, Piece, Table, Text, Verdict
 from fastgan.paper.report.learning import learning
 from fastgan.paper.report.sounding import sounding
 from fastgan.paper.report.words import shape_of

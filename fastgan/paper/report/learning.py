@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fastgan.base.document import Heading, Piece, Table, Text, Verdict
 from fastgan.paper import reported
-from fastgan.paper.report.document import Heading, Piece, Table, Text, Verdict
 from fastgan.paper.report.words import gain_db, small
 from fastgan.paper.setup import WINDOW, WINDOWS, Setup
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from fastgan.base.document import Gallery, Heading, Piece, Table, Text, Verdict
 from fastgan.paper.experiments import CHAINS
 from fastgan.paper.failures.provoked import FAILURES
-from fastgan.paper.report.document import Gallery, Heading, Piece, Table, Text, Verdict
 from fastgan.paper.report.words import decibel, percent, small
 from fastgan.paper.setup import WINDOW, Setup
 

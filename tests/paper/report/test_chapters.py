@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from fastgan.audio.plots import draw
+from fastgan.base.document import Gallery, Picture, Table, Verdict
 from fastgan.gan.clock import Clock
 from fastgan.paper.experiments import CHAINS, EXPERIMENTS, figures, structure
 from fastgan.paper.failures.provoked import FAILURES
 from fastgan.paper.report.chapters import report
-from fastgan.paper.report.document import Gallery, Picture, Table, Verdict
 from fastgan.paper.setup import RATE, SCALES, WINDOWS, Setup
 
 MACHINE = {"processor": "a chip", "cores": "2", "torch": "2", "python": "3"}

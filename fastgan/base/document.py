@@ -72,7 +72,7 @@ def write_page(path: Path, title: str, pieces: Sequence[Piece]) -> None:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"inline": _inline, "data": _data_uri}
     environment.tests["piece"] = lambda piece, kind: type(piece).__name__ == kind
-    source = resources.files("fastgan.paper.report").joinpath("page.html.j2").read_text("utf-8")
+    source = resources.files("fastgan.base").joinpath("page.html.j2").read_text("utf-8")
     page = environment.from_string(source).render(title=title, pieces=pieces)
     with replacing(path) as stream:
         stream.write(page.encode())

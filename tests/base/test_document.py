@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from fastgan.paper.report.document import Gallery, Heading, Picture, Table, Text, Verdict, write_markdown, write_page
+from fastgan.base.document import Gallery, Heading, Picture, Table, Text, Verdict, write_markdown, write_page
 
 DOT = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNg+M/wHwAEAQH/7yMK/gAAAABJRU5ErkJggg=="
