@@ -145,6 +145,27 @@ class DemoConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EvaluateConfig:
+    """What `fastgan.evaluate` can be told."""
+
+    out: str = option(
+        "folder for evaluation.json and evaluation.html; evaluation beside the generated sounds when left out", ""
+    )
+    seconds: float = option("of each piece that is compared; longer sounds are cut, shorter ones left out", 20.0)
+    clips: int = option("pieces in a set, at most", 10)
+    train_clips: int = option("pieces of the music that may have been learnt from, at most; 0 for all", 100)
+    rate: int = option("sample rate that folders are brought to, Hz; a run has its own", 22_050)
+    seed: int = option("chooses the split of a folder, and the anchors", 0)
+
+    def __post_init__(self) -> None:
+        check_range(self, "seconds", 3, 600)
+        check_range(self, "clips", 2, 1_000)
+        check_range(self, "train_clips", 0, 100_000)
+        check_range(self, "rate", 16_000, 48_000)
+        check_range(self, "seed", 0, SEEDS - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReproduceConfig:
     """What `fastgan.reproduce` can be told."""
 

@@ -1,0 +1,118 @@
+"""`python -m fastgan.evaluate REAL GENERATED`: how near generated sound is to real music, beside anchors that say what that means."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from fastgan.base.atomic import write_json
+from fastgan.base.command import finish
+from fastgan.base.document import write_page
+from fastgan.base.errors import BadInput, explain_os_error, printable
+from fastgan.config import EvaluateConfig, parser_of
+from fastgan.gan.progress import Screen
+from fastgan.measure.anchors import anchors
+from fastgan.measure.compare import Comparison, Ears, Measured, with_positions
+from fastgan.measure.musicnn import Musicnn
+from fastgan.measure.notes import Transcriber
+from fastgan.measure.sets import choose, read_generated, read_real
+from fastgan.measure.words import columns_of, pieces_of, row_of
+
+GENERATED, HELD_OUT, SHAPED = "generated", "real, held out", "shaped noise"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; gives the exit code."""
+
+    def body() -> int:
+        parser = parser_of(EvaluateConfig, "python -m fastgan.evaluate", "Compare generated sound with real music.")
+        parser.add_argument(
+            "real", metavar="REAL", help="folder of music, or of a run: its music, split as it was", type=Path
+        )
+        parser.add_argument(
+            "generated",
+            metavar="GENERATED",
+            help="folder of sounds, or of a run: what generate made with it",
+            type=Path,
+        )
+        told = vars(parser.parse_args(argv))
+        return evaluate(told.pop("real"), told.pop("generated"), EvaluateConfig(**told))
+
+    return finish("fastgan.evaluate", body)
+
+
+def evaluate(real: Path, generated: Path, config: EvaluateConfig) -> int:
+    """Measure the sounds and the anchors, print the table, write JSON and a page."""
+    screen, ears = Screen(), _ears()
+    for reason in ears.absent:
+        screen.say(f"left out: {reason}")
+    with screen.bar("reading the music", 1) as bar:
+        music = read_real(
+            real,
+            config.rate,
+            config.seconds,
+            seed=config.seed,
+            progress=lambda done, total, _: bar.update(done / total),
+        )
+    made = choose(read_generated(generated, music.rate, config.seconds), config.clips)
+    held_out = choose(music.held_out, config.clips)
+    with screen.bar("listening to the music", 1) as bar:
+        train = choose(music.train, config.train_clips or len(music.train))
+        comparison = Comparison(train, held_out, music.rate, ears, count=len(made), seed=config.seed, tick=bar.update)
+    sets = {HELD_OUT: held_out, GENERATED: made} | anchors(held_out, music.rate, config.seed)
+    found: list[Measured] = []
+    with screen.bar("listening to the sounds", 1) as bar:
+        for number, (name, clips) in enumerate(sets.items(), start=1):
+            found.append(comparison.measure(name, clips))
+            bar.update(number / len(sets))
+    found = with_positions(found, HELD_OUT, SHAPED)
+    _print(screen, found)
+    folder = Path(config.out) if config.out else (generated / "evaluation")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise explain_os_error(error, f"making the folder {printable(folder)}") from error
+    bands = {name: None if band is None else [band.low, band.high] for name, band in comparison.bands.items()}
+    told = {
+        "train_clips": len(train),
+        "seconds": config.seconds,
+        "rate": music.rate,
+        "absent": ears.absent,
+        "bands": bands,
+    }
+    write_json(folder / "evaluation.json", told | {"sets": [asdict(one) for one in found]})
+    write_page(folder / "evaluation.html", "Generated sound beside real music", pieces_of(found, told))
+    screen.say(f"done: {printable(folder / 'evaluation.html')}, and evaluation.json beside it")
+    return 0
+
+
+def _ears() -> Ears:
+    """Who can listen here; the reasons why others cannot."""
+    absent: list[str] = []
+    try:
+        musicnn = Musicnn.load()
+    except BadInput as error:
+        musicnn = None
+        absent.append(f"KAD, FAD, diversity, memorisation: {error}")
+    try:
+        notes = Transcriber.load()
+    except BadInput as error:
+        notes = None
+        absent.append(f"voiced share, polyphony, pitch classes, onsets: {error}")
+    return Ears(musicnn, notes, tuple(absent))
+
+
+def _print(screen: Screen, found: Sequence[Measured]) -> None:
+    """The table, as wide as its words."""
+    rows = [columns_of(found), *(row_of(one, found) for one in found)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, *cells in rows:
+        numbers = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+        screen.say("  ".join([name.ljust(widths[0]), *numbers]))
+    for one in found:
+        if one.vetoed:
+            screen.say(f"{one.name}: {one.verdict}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

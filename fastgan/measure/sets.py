@@ -1,0 +1,117 @@
+"""Sets of sounds that are compared: real ones on two sides, generated ones, all cut to one length and one loudness."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgan.audio.corpus import Corpus, open_demo, open_folder
+from fastgan.audio.files import read_sound
+from fastgan.audio.folder import list_sounds
+from fastgan.audio.split import choose_clips, long_enough, split_clips
+from fastgan.audio.store import Clip
+from fastgan.base.errors import BadInput, printable
+from fastgan.gan.run import read_config
+from fastgan.measure.anchors import level
+
+Samples = NDArray[np.int16]
+Progress = Callable[[int, int, str], None]
+"""Told done, total, name."""
+
+
+@dataclass(frozen=True)
+class Real:
+    """Real music, as a run split it, or split 6 : 1 by file.
+
+    Attributes:
+        train: what may have been learnt from, whole clips in pieces of `seconds`, at one loudness.
+        held_out: what was not, pieces of `seconds` at one loudness.
+        rate: Hz.
+    """
+
+    train: list[Samples]
+    held_out: list[Samples]
+    rate: int
+
+
+def read_real(place: Path, rate: int, seconds: float, *, seed: int, progress: Progress | None = None) -> Real:
+    """Read a folder of music, or the music of a run with its own split.
+
+    Args:
+        place: the folder, or the folder of a run.
+        rate: Hz that a folder is brought to; a run has its own.
+        seconds: of each piece.
+        seed: chooses the split of a folder.
+        progress: told after every file.
+
+    Raises:
+        BadInput: there is no such folder, or too little music in it.
+    """
+    if (place / "config.json").exists():
+        told = read_config(place)["settings"]
+        rate, seed = told["rate"], told["seed"]
+        genres = [name.strip() for name in told["genres"].split(",") if name.strip()]
+        corpus, clips = _music_of_run(told, genres, progress)
+        clips = choose_clips(clips, genres if told["data"] else [], told["clips"], seed)
+    else:
+        corpus = open_folder(place, rate, progress=progress)
+        clips = corpus.index.clips
+    length = round(seconds * rate)
+    clips, _ = long_enough(clips, length)
+    if len({clip.digest for clip in clips}) < 2:
+        raise BadInput(
+            f"{printable(place)} has {len(clips)} different sounds of {seconds:g} s or more; two are needed, for one to be held out; "
+            "take fewer --seconds or give more music"
+        )
+    train, held_out = (
+        [piece for clip in side for piece in cut(_samples(corpus, clip), length)] for side in split_clips(clips, seed)
+    )
+    return Real(train, held_out, rate)
+
+
+def read_generated(place: Path, rate: int, seconds: float) -> list[Samples]:
+    """Read a folder of sounds, or what `fastgan.generate` made with a run; pieces of `seconds` at one loudness.
+
+    Raises:
+        BadInput: there is no such folder, or no sound of that length in it.
+    """
+    folder = place / "generated" if (place / "config.json").exists() else place
+    if not folder.is_dir():
+        made = f"python -m fastgan.generate {printable(place)} --count 10 --seconds {seconds:g}"
+        raise BadInput(f"{printable(folder)} is not there; make sounds first: {made}")
+    length = round(seconds * rate)
+    sounds = [read_sound(folder / file.name, rate) for file in list_sounds(folder).files]
+    pieces = [piece for sound in sounds for piece in cut(sound, length)]
+    if not pieces:
+        raise BadInput(
+            f"none of {len(sounds)} sounds in {printable(folder)} has {seconds:g} s; make longer ones, or take fewer --seconds"
+        )
+    return pieces
+
+
+def cut(samples: Samples, length: int) -> list[Samples]:
+    """All whole pieces of a sound, one after the other, each at one loudness."""
+    return [level(np.array(samples[start : start + length])) for start in range(0, len(samples) - length + 1, length)]
+
+
+def choose(pieces: list[Samples], count: int) -> list[Samples]:
+    """At most so many, evenly from all: neighbours are of one recording."""
+    if len(pieces) <= count:
+        return pieces
+    return [pieces[place] for place in np.linspace(0, len(pieces) - 1, count).round().astype(int)]
+
+
+def _music_of_run(told: dict, genres: list[str], progress: Progress | None) -> tuple[Corpus, list[Clip]]:  # type: ignore[type-arg]
+    if told["data"]:
+        corpus = open_folder(told["data"], told["rate"], progress=progress)
+    else:
+        compose = partial(open_demo, told["rate"], seconds=told["seconds"], genres=genres, progress=progress)
+        corpus = compose(clips=told["clips"] or 100)
+    return corpus, corpus.index.clips
+
+
+def _samples(corpus: Corpus, clip: Clip) -> Samples:
+    return corpus.samples[clip.start : clip.start + clip.length]
