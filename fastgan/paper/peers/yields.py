@@ -9,18 +9,14 @@ from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
 from fastgan.audio.health import examine
+from fastgan.audio.long_term import Floats, Samples, bin_hz, centroid, frame_length, long_term, powers
 from fastgan.audio.scale import FULL_SCALE
 
 FLOOR_DB = -100.0  # of a sound's power: the rounding of a full-scale sine to 16 bits is as weak
 TONAL = 10.0  # times the median around it
 LOWEST_BAND = -13  # 50 Hz: two of the widest bins, 7.4 Hz, lie in it
 
-_FRAME_S = 0.19  # bins of about 5 Hz, as in `fastgan.audio.spectra`
-_FRAMES = 64  # at a time: bounds the memory
 _AROUND_HZ = 60.0  # on either side: 22 bins in all, of which a partial takes four
-
-Samples = NDArray[np.int16]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -75,14 +71,14 @@ def describe(samples: Samples, rate: int, real: Samples) -> Yielded:
     spectrum, truth = long_term(samples, rate), long_term(real, rate)
     if truth is None:
         raise ValueError(
-            f"the real sound has {len(real):,} samples that stand still or last less than {_frame(rate):,}; give it music"
+            f"the real sound has {len(real):,} samples that stand still or last less than {frame_length(rate):,}; give it music"
         )
     steps, real_steps = _step_variance(samples), _step_variance(real)
     return Yielded(
         verdict=health.verdict,
         problems=health.problems,
         rms=health.levels.ac_rms if health.levels else 0.0,
-        centroid_hz=None if spectrum is None else float(_bins(rate) @ spectrum / spectrum.sum()),
+        centroid_hz=None if spectrum is None else centroid(spectrum, rate),
         high_hz=health.spectrum.high_hz if health.spectrum else None,
         high_share=health.spectrum.high_share if health.spectrum else None,
         flatness=health.spectrum.flatness if health.spectrum else None,
@@ -100,37 +96,12 @@ def tonal_share(samples: Samples, rate: int) -> float | None:
     exponentially distributed about a mean: t = 10 ln 2 means are exceeded with (1 + t) exp(-t) = 0.8 % of its energy, and with a
     little more since a median of few bins errs. None where there is no frame.
     """
-    total, tonal, heard = 0.0, 0.0, _bins(rate) >= bands(rate)[0][0]
-    for power in _powers(samples, rate):
-        around = median_filter(power, size=(1, 2 * round(_AROUND_HZ * _frame(rate) / rate) + 1), mode="reflect")
+    total, tonal, heard = 0.0, 0.0, bin_hz(rate) >= bands(rate)[0][0]
+    for power in powers(samples, rate):
+        around = median_filter(power, size=(1, 2 * round(_AROUND_HZ * frame_length(rate) / rate) + 1), mode="reflect")
         tonal += float(power[heard & (power > TONAL * around)].sum())
         total += float(power[:, heard].sum())
     return tonal / total if total > 0 else None
-
-
-def long_term(samples: Samples, rate: int) -> Floats | None:
-    """Mean power spectrum of a whole sound, [N] to [bins]; None for one that stands still or is shorter than a frame.
-
-    Welch's method ("The use of fast Fourier transform for the estimation of power spectra", 1967): frames of about 0.19 s
-    that overlap by half, each without its mean, under a Hann window.
-    """
-    power = np.zeros(_frame(rate) // 2 + 1)
-    for some in _powers(samples, rate):
-        power += some.sum(axis=0)
-    return power if power.any() else None
-
-
-def _powers(samples: Samples, rate: int) -> Iterator[Floats]:
-    """The power spectra of the frames [F, bins], some at a time; none for a sound shorter than a frame."""
-    length = _frame(rate)
-    if len(samples) < length:
-        return
-    frames = np.lib.stride_tricks.sliding_window_view(samples, length)[:: length // 2]
-    taper = np.hanning(length)
-    for begin in range(0, len(frames), _FRAMES):
-        some = frames[begin : begin + _FRAMES] / FULL_SCALE
-        some -= some.mean(axis=1, keepdims=True)
-        yield np.square(np.abs(np.fft.rfft(some * taper, axis=1)))
 
 
 def band_distance(one: Floats, other: Floats, rate: int) -> float:
@@ -160,19 +131,9 @@ def bands(rate: int) -> list[tuple[float, float]]:
 
 def _inside(rate: int) -> Iterator[NDArray[np.bool_]]:
     """Which bins lie in each band."""
-    hz = _bins(rate)
+    hz = bin_hz(rate)
     for low, high in bands(rate):
         yield (hz >= low) & (hz < high)
-
-
-def _bins(rate: int) -> Floats:
-    """The frequency of each bin, Hz."""
-    return np.fft.rfftfreq(_frame(rate), 1 / rate).astype(np.float64)
-
-
-def _frame(rate: int) -> int:
-    """Samples in a frame: a power of two."""
-    return 1 << round(math.log2(max(2.0, _FRAME_S * rate)))
 
 
 def _autocorrelation(samples: Samples) -> float | None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from fastgan.audio.health import examine
-from fastgan.paper.peers.yields import Yielded, band_distance, bands, describe, long_term
+from fastgan.audio.long_term import long_term
+from fastgan.paper.peers.yields import Yielded, band_distance, bands, describe
 from tests.conftest import RATE, tune
 
 SECONDS = 20
@@ -149,15 +150,6 @@ def test_a_sound_shorter_than_a_frame_has_no_spectrum_of_its_own() -> None:
     assert found.band_distance_db is None
     assert found.autocorrelation is not None
     assert describe(REAL[:4_096], RATE, REAL).centroid_hz is not None
-
-
-def test_long_sounds_are_summed_in_parts_that_agree_with_the_whole() -> None:
-    samples = white()
-    frames = np.stack([samples[begin : begin + 4_096] / 32_768 for begin in range(0, len(samples) - 4_095, 2_048)])
-    frames -= frames.mean(axis=1, keepdims=True)
-    assert len(frames) > 128
-    whole = np.square(np.abs(np.fft.rfft(frames * np.hanning(4_096)))).sum(axis=0)
-    np.testing.assert_allclose(long_term(samples, RATE), whole, rtol=1e-9)
 
 
 def test_what_is_no_sound_is_refused() -> None:
