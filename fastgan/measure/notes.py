@@ -156,7 +156,7 @@ def summarise(notes: Floats, onsets: Floats, seconds: float) -> Notes:
         seconds: length of the sound.
     """
     sounding = notes >= NOTE
-    voiced: NDArray[np.bool_] = sounding.any(axis=1)
+    voiced = np.asarray(sounding.any(axis=1))
     around = np.pad(onsets, ((1, 1), (0, 0)))
     begins = (onsets >= ONSET) & (onsets > around[:-2]) & (onsets >= around[2:])
     weights = np.where(sounding, notes, 0).sum(axis=0, dtype=np.float64)
