@@ -63,7 +63,7 @@ def shaped_noise(clips: Clips, rate: int, seed: int) -> list[Samples]:
     """Stationary Gaussian noise with the mean power spectrum of the clips, each clip counted alike whatever its loudness.
 
     The spectrum is that of `fastgan.audio.long_term`, with bins of about 5 Hz, interpolated. It has the timbre of the style
-    on average, and neither notes nor beats.
+    on average and no beats; where the mean of few clips has lines, bands of noise as narrow as they are still sound like notes.
     """
     spectra = [power / power.sum() for clip in clips if (power := long_term(clip, rate)) is not None]
     if not spectra:
