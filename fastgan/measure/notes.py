@@ -5,9 +5,7 @@ note transcription and multipitch estimation", ICASSP 2022. Its weights (nmp.onn
 basic-pitch, which is not imported: it would bring a deep-learning framework of its own.
 """
 
-import importlib.metadata
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,7 @@ import soxr
 from numpy.typing import NDArray
 
 from fastgan.audio.scale import normalise
-from fastgan.base.errors import BadInput
+from fastgan.measure.weights import Missing, WeightFile
 
 RATE = 22_050  # Hz, of the model
 WINDOW = 43_844  # samples that the model takes: two seconds less one hop
@@ -29,17 +27,18 @@ LOWEST_CLASS = 9  # A, where C is 0
 NOTE = 0.3  # activation from which a note sounds: the package's default
 ONSET = 0.5  # activation of a peak from which a note begins: the package's default
 
-INSTALL = "pip install --no-deps basic-pitch==0.4.0 && pip install onnxruntime"
+WEIGHTS = WeightFile(
+    "basic-pitch",
+    "0.4.0",
+    "basic_pitch/saved_models/icassp_2022/nmp.onnx",
+    "2c3c1d144bfa61ad236e92e169c13535c880469a12a047d4e73451f2c059a0ec",
+)
 
 _INPUT = "serving_default_input_2:0"
 _OUTPUTS = ("StatefulPartitionedCall:1", "StatefulPartitionedCall:2")  # notes, onsets
 
 Samples = NDArray[np.int16]
 Floats = NDArray[np.float32]
-
-
-class MissingPackage(BadInput):
-    """A measure needs a package that is not installed; the message names it and the line that installs it."""
 
 
 @dataclass(frozen=True)
@@ -81,18 +80,19 @@ class Transcriber:
             threads: processor threads of the model; 30 s of sound take one of them about a second.
 
         Raises:
-            MissingPackage: basic-pitch or onnxruntime is not installed.
+            Missing: basic-pitch or onnxruntime is not installed.
         """
-        path = _weights()
+        weights = WEIGHTS.read()
         try:
             import onnxruntime
         except ModuleNotFoundError as error:
             if error.name != "onnxruntime":
                 raise
-            raise MissingPackage(_missing("onnxruntime is not installed")) from error
+            words = "the package onnxruntime is not installed"
+            raise Missing(words, distribution="onnxruntime", install="pip install onnxruntime") from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = threads
-        return cls(onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]))
+        return cls(onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"]))
 
     def notes(self, samples: Samples, rate: int) -> Notes:
         """Transcribe a sound and describe its notes.
@@ -174,18 +174,3 @@ def _entropy(weights: NDArray[np.float64]) -> float:
     """Of a distribution that the weights are in proportion to, bits."""
     shares = weights[weights > 0] / weights.sum()
     return float(shares @ np.log2(1 / shares))
-
-
-def _weights() -> Path:
-    try:
-        files = importlib.metadata.files("basic-pitch") or []
-    except importlib.metadata.PackageNotFoundError as error:
-        raise MissingPackage(_missing("basic-pitch is not installed")) from error
-    for file in files:
-        if file.name == "nmp.onnx":
-            return Path(str(file.locate()))
-    raise MissingPackage(_missing("the basic-pitch that is installed holds none of its weights (nmp.onnx)"))
-
-
-def _missing(what: str) -> str:
-    return f"{what}, so notes cannot be measured; install it: {INSTALL}"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,7 +105,7 @@ def choose(pieces: list[Samples], count: int) -> list[Samples]:
     return [pieces[place] for place in np.linspace(0, len(pieces) - 1, count).round().astype(int)]
 
 
-def _music_of_run(told: dict, genres: list[str], progress: Progress | None) -> tuple[Corpus, list[Clip]]:  # type: ignore[type-arg]
+def _music_of_run(told: dict[str, Any], genres: list[str], progress: Progress | None) -> tuple[Corpus, list[Clip]]:
     if told["data"]:
         corpus = open_folder(told["data"], told["rate"], progress=progress)
     else:

@@ -1,0 +1,57 @@
+"""Sets of sounds: cut, levelled, split as a run split them."""
+
+import json
+
+import numpy as np
+import pytest
+
+from fastgan.base.errors import BadInput
+from fastgan.measure.anchors import LEVEL
+from fastgan.measure.sets import choose, cut, read_generated, read_real
+from fastgan.train import main as train
+from tests.conftest import RATE, tune
+
+
+def rms(samples):
+    return float(samples.std()) / 32_768
+
+
+def test_pieces_are_whole_and_of_one_loudness():
+    sound = tune(2.3)
+    pieces = cut(sound, RATE)
+    assert [len(piece) for piece in pieces] == [RATE, RATE]
+    assert all(rms(piece) == pytest.approx(LEVEL, rel=0.01) for piece in pieces)
+    ratio = pieces[1][sound[RATE : 2 * RATE] != 0] / sound[RATE : 2 * RATE][sound[RATE : 2 * RATE] != 0]
+    assert np.median(ratio) == pytest.approx(LEVEL / rms(sound[RATE : 2 * RATE]), rel=0.02)
+    assert cut(sound[: RATE - 1], RATE) == []
+
+
+def test_the_chosen_are_spread():
+    pieces = [np.full(1, number, np.int16) for number in range(10)]
+    assert [int(piece[0]) for piece in choose(pieces, 4)] == [0, 3, 6, 9]
+    assert choose(pieces, 20) == pieces
+
+
+def test_a_folder_is_split_by_file(music):
+    real = read_real(music(per_genre=7, seconds=1.2), RATE, 0.5, seed=0)
+    assert (len(real.train), len(real.held_out), real.rate) == (24, 4, RATE)
+    heard = {piece.tobytes() for piece in real.train}
+    assert not heard & {piece.tobytes() for piece in real.held_out}
+
+
+def test_a_run_is_split_as_it_was(tmp_path, music):
+    folder = music(per_genre=9, seconds=1.0)
+    told = ["--data", str(folder), "--clips", "8", "--seed", "5", "--fit-epochs", "0", "--epochs", "0", "--hidden", "4"]
+    assert train([*told, "--out", str(tmp_path / "run")]) == 0
+    real = read_real(tmp_path / "run", 44_100, 1.0, seed=0)
+    split = json.loads((tmp_path / "run" / "config.json").read_text())["corpus"]
+    assert (len(real.train), len(real.held_out), real.rate) == (split["train_clips"], split["held_out_clips"], RATE)
+
+
+def test_what_is_missing_is_said(tmp_path, music):
+    with pytest.raises(BadInput, match=r"two are needed"):
+        read_real(music(per_genre=1, genres=("jazz",)), RATE, 0.5, seed=0)
+    with pytest.raises(BadInput, match=r"is not there; make sounds first: python -m fastgan.generate"):
+        read_generated(tmp_path / "nothing", RATE, 1.0)
+    with pytest.raises(BadInput, match=r"none of 4 sounds .* has 5 s"):
+        read_generated(music(per_genre=2, seconds=0.5, name="made"), RATE, 5.0)
