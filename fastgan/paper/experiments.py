@@ -169,7 +169,7 @@ def sounds(setup: Setup) -> Result:
     write_sound(setup.sound("real.wav"), real, RATE)
     for name in ("short", "many", "few", "real"):
         _picture(setup, name)
-    return {name: _described(setup, name, real) for name in ("short", "many", "few")}
+    return {name: _described(setup, name, real) for name in ("short", "many", "few", "real")}
 
 
 def peers(setup: Setup) -> Result:

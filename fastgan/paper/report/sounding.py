@@ -38,8 +38,11 @@ def _figure_5(setup: Setup, found: Found) -> list[Piece]:
             f"them. What the health check says: {'; '.join(faults)}."
         ),
         Text(
-            "More clips and more epochs do not help, here as there: a network that sees and makes 0.27 ms at a time has no pitch, no "
-            "beat and no bar to learn. The paper found its small sample better than its large one; neither has music in it."
+            "Of their energy "
+            + ", ".join(f"{percent(found[name]['tonal_share'])} ({title})" for name, title in titles.items())
+            + " stands out in frequency as notes do; of noise of any colour about 1 % does. More clips and more epochs do not help, here "
+            "as there: a network that sees and makes 0.27 ms at a time has no pitch, no beat and no bar to learn. The paper found its "
+            "small sample better than its large one."
         ),
     ]
 
@@ -148,10 +151,10 @@ def _peers(setup: Setup, ours: Found, found: Found) -> list[Piece]:
         ),
         Gallery([(title, setup.picture(f"{name}.png"), setup.sound(f"{name}.wav")) for name, title, _, _ in named]),
         Text(
-            "What each yields: a chain has the spectrum and the loudness of the music, since it draws each sample by what followed such "
-            "samples, and passes the health check; it is noise of that colour, without notes or beats: the last column alone shows "
-            "that, so a list by these numbers would be no ranking. C-RNN-GAN carries its state from sample to sample, so it has no seams; "
-            "with windows this short it learns what a linear predictor knows. The paper's game has seams every six samples, its fitted "
-            "generator comes to rest. None of them makes music at the rate of samples."
+            "The health check looks for faults and not for music: a chain passes it, since it draws each sample by what followed such "
+            "samples and so has the spectrum and the loudness of the music; yet it is noise of that colour, without notes, as the last "
+            "column says. A ranking by the others would be none. C-RNN-GAN carries its state from sample to sample and so has no seams, "
+            "the paper's game begins anew every six samples, and its fitted generator comes to rest. None of them makes music at the "
+            "rate of samples."
         ),
     ]

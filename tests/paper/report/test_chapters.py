@@ -73,7 +73,7 @@ def made(tmp_path_factory):
         "bars": {**{f"many {window}": bar for window in WINDOWS}, "few 6": bar},
         "free run": {"sentence": "It came to rest.", "points": 3, "attracting": 1},
         "failures": {failure.name: {"failed": "so", "cured": "thus", "files": []} for failure in FAILURES},
-        "sounds": dict.fromkeys(("short", "many", "few"), sound),
+        "sounds": dict.fromkeys(("short", "many", "few", "real"), sound),
         "peers": {**dict.fromkeys(names, sound | {"bits": 5.0, "seconds": 1.0}), "real": sound}
         | {"c-rnn-gan": sound | {"mse": 1e-3, "seconds": 1.0}},
     }
