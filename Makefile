@@ -52,9 +52,9 @@ $(VENV)/.installed: $(VENV)/bin/python $(SOURCES)
 	$(PIP) --editable .
 	@touch $@
 
-$(VENV)/.developed: $(VENV)/bin/python $(SOURCES)
-	$(PIP) --editable '.[dev]'
-	@touch $@ $(VENV)/.installed
+$(VENV)/.developed: $(VENV)/.installed
+	$(PIP) 'fastgan[dev]' # it is installed, so this adds packages and does not compile it again
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info fastgan/_native*.so .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
