@@ -52,8 +52,9 @@ $(VENV)/.installed: $(VENV)/bin/python $(SOURCES)
 	$(PIP) --editable .
 	@touch $@
 
+# It is installed, so this adds packages and does not compile it again.
 $(VENV)/.developed: $(VENV)/.installed
-	$(PIP) 'fastgan[dev]' # it is installed, so this adds packages and does not compile it again
+	$(PIP) 'fastgan[dev]'
 	@touch $@
 
 clean:
