@@ -97,13 +97,15 @@ class Comparison:
         tick: Tick,
     ):
         self.rate, self.ears = rate, ears
-        heard = []
-        for number, clip in enumerate(train, start=1):
-            heard.append(self._patches(clip))
-            tick(number / len(train))
-        self.train = None if ears.musicnn is None else np.concatenate(heard)
-        self.reference = None if self.train is None else Reference(self.train)
-        self.held_out = [self._patches(clip) for clip in held_out] if self.train is not None else []
+        self.train, self.reference, self.held_out = None, None, list[Patches]()
+        if ears.musicnn is not None:
+            heard = []
+            for number, clip in enumerate(train, start=1):
+                heard.append(self._patches(clip))
+                tick(number / len(train))
+            self.train = np.concatenate(heard)
+            self.reference = Reference(self.train)
+            self.held_out = [self._patches(clip) for clip in held_out]
         self.usual = diversity(self.held_out) if len(self.held_out) > 1 else None
         by_clip = [self._panel(clip) for clip in held_out]
         self.bands = {name: _band([one.get(name) for one in by_clip], count, seed) for name in by_clip[0]}
@@ -134,8 +136,8 @@ class Comparison:
         )
 
     def _patches(self, clip: Samples) -> Patches:
-        model = self.ears.musicnn
-        return np.zeros((0, 0), np.float32) if model is None else embed_cached(model, clip, self.rate, hop_s=HOP_S)
+        assert self.ears.musicnn is not None, "nothing is embedded without it"
+        return embed_cached(self.ears.musicnn, clip, self.rate, hop_s=HOP_S)
 
     def _panel(self, clip: Samples) -> dict[str, float | None]:
         values = {name: getattr(Panel.of(clip, self.rate), name) for name in PANEL}
