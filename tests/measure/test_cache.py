@@ -69,9 +69,10 @@ def test_what_the_model_refuses_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_it_lies_beside_the_corpora(own_cache):
+def test_it_lies_beside_the_corpora(tmp_path, monkeypatch):
+    monkeypatch.setenv("FASTGAN_CACHE", str(tmp_path))  # others keep things in the one that tests share
     embed_cached(Counting(), sound(), RATE)
-    assert embedding_folder() == own_cache / "embeddings"
+    assert embedding_folder() == tmp_path / "embeddings"
     assert len(list(embedding_folder().iterdir())) == 1
 
 
