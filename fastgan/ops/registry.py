@@ -207,4 +207,4 @@ def _func_differentiates() -> bool:
 
 def autocast_on(device: str) -> bool:
     """Whether operations on this kind of device choose their own dtypes now."""
-    return (device == "cpu" or _autocast_available(device)) and _autocast_enabled(device)
+    return (device in ("cpu", "cuda") or _autocast_available(device)) and _autocast_enabled(device)
