@@ -28,7 +28,7 @@ from fastgan.audio.split import split_clips
 from fastgan.audio.store import Clip, Index
 from fastgan.gan.game import Game
 from fastgan.gan.stages import FitStage, GameStage
-from fastgan.gan.steps import Losses
+from fastgan.gan.stage import Losses
 from fastgan.gan.strides import fit, play
 
 NOISE = 4.0  # how many times larger than plain torch's own rounding errors may be

@@ -30,12 +30,16 @@ class TrainConfig:
 
     data: str = option("folder of music, nested by genre or flat; the built-in corpus when left out", "")
     out: str = option("folder of the run; runs/PRESET-NUMBER when left out", "", resumable=True)
-    preset: str = option("values that the other options start from", "paper", choices=("paper",))
+    preset: str = option(
+        "values that the other options start from: made to be heard, or the paper's networks to the parameter",
+        "music",
+        choices=("music", "paper"),
+    )
     genres: str = option("only these, separated by commas; all when left out", "")
     clips: int = option("how many clips, spread over the genres; 0 for all (100 of the built-in corpus)", 0)
     seconds: float = option("length of the built-in corpus' clips, seconds", 30.0)
     rate: int = option("sample rate that all music is brought to, Hz", 22_050)
-    window: int = option("n, values in a sequence: samples, or frames of the encoder", 6)
+    window: int = option("n, values in a sequence: samples, or steps of --group frames of the encoder", 6)
     batch: int = option(
         "m, sequences in a step; auto for the smallest that trains at 90 % of this machine's top speed, with a learning rate that "
         "grows with its root unless --lr is given",
@@ -44,8 +48,13 @@ class TrainConfig:
     )
     hidden: int = option("units in each LSTM layer", 128)
     encoder: str = option(
-        "what turns sound into the sequence: nothing, or a convolutional auto-encoder", "none", choices=("none", "conv")
+        "what turns sound into the sequence: nothing, a convolutional auto-encoder of samples, or one of spectral frames, whose "
+        "generator makes each frame from those before it and from noise",
+        "none",
+        choices=("none", "conv", "spectral"),
     )
+    latents: int = option("values that stand for a spectral frame", 96)
+    group: int = option("spectral frames that the generator makes in one step", 2)
     encoder_epochs: int = option("epochs of the encoder stage (with --encoder conv)", 2)
     fit_epochs: int = option("epochs of the fit stage: the generator learns the next value", 5)
     epochs: int = option("epochs of the game stage: generator against discriminator", 5, resumable=True)
@@ -83,6 +92,8 @@ class TrainConfig:
         if self.batch != AUTO:
             check_range(self, "batch", 1, 1 << 20)
         check_range(self, "hidden", 1, 1 << 14)
+        check_range(self, "latents", 1, 512)
+        check_range(self, "group", 1, 16)
         check_range(self, "rate", *RATES)
         check_range(self, "clips", 0, 1_000_000)
         check_range(self, "threads", 0, 1024)
@@ -100,6 +111,18 @@ class TrainConfig:
 
 
 PRESETS: dict[str, dict[str, Any]] = {
+    "music": {
+        "window": 128,
+        "hidden": 256,
+        "batch": 16,
+        "encoder": "spectral",
+        "encoder_epochs": 2,
+        "fit_epochs": 12,
+        "epochs": 6,
+        "steps_per_epoch": 200,
+        "sample_seconds": 10.0,
+        "minutes": 20.0,
+    },
     "paper": {"window": 6, "hidden": 128, "batch": 32, "encoder": "none", "dtype": "float32", "rate": 22_050},
 }
 """What a preset sets; everything else keeps its default, and what is typed wins."""
@@ -113,18 +136,31 @@ class GenerateConfig:
     count: int = option("how many pieces", 1)
     seed: int = option("chooses the noise that the pieces grow from", 0)
     out: str = option("a wav file, or a folder when --count is above 1; beside the run's samples when left out", "")
-    checkpoint: str = option("which of the run's checkpoints", "newest", choices=("newest", "best"))
+    checkpoint: str = option(
+        "which of the run's checkpoints; auto: the best of a run on frames, which is judged by what it sounds like, else the newest",
+        "auto",
+        choices=("auto", "newest", "best"),
+    )
     how: str = option(
-        "noise: sequences from noise, as in the game; feedback: the next value again and again, as in fit; auto: by the last stage",
+        "of a run on samples: noise: sequences from noise, as in the game; feedback: the next value again and again, as in fit; "
+        "auto: by the last stage",
         "auto",
         choices=("auto", "noise", "feedback"),
     )
+    temperature: float = option(
+        "of a run on frames: spread of the noise that each frame is made from; 1 as it was taught, less for calmer music; "
+        "0 for what the run found best",
+        0.0,
+    )
+    genre: str = option("of a run on frames: in the style of this genre; of any when left out", "")
+    prime: str = option("of a run on frames: a recording to go on from; the piece begins where it ends", "")
     device: str = option("where to compute: auto, cpu, cuda, ...", "auto")
     backend: str = option("implementation of the LSTM", "auto", choices=("auto", "reference", "cpu", "triton", "cuda"))
 
     def __post_init__(self) -> None:
         check_range(self, "seconds", 0.001, 86_400)
         check_range(self, "count", 1, 10_000)
+        check_range(self, "temperature", 0, 3)
         check_range(self, "seed", 0, SEEDS - 1)
 
 

@@ -1,7 +1,8 @@
 """`python -m fastgan.generate RUN`: new sound of any length from a checkpoint alone."""
 
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,16 +10,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fastgan.audio.files import write_sound
+from fastgan.audio.files import read_sound, write_sound
 from fastgan.audio.health import examine
+from fastgan.audio.split import known_genre
 from fastgan.base.command import finish
 from fastgan.base.errors import BadInput, explain_os_error, printable
 from fastgan.config import GenerateConfig, TrainConfig, known_fields, parser_of
-from fastgan.gan.checkpoint import Checkpoint, load_checkpoint
+from fastgan.gan.checkpoint import Checkpoint, has_best, load_checkpoint
 from fastgan.gan.game import Game
+from fastgan.gan.music.game import MusicGame
+from fastgan.gan.music.sample import Taste, continued, piece
+from fastgan.gan.networks import Networks
 from fastgan.gan.progress import Screen
-from fastgan.gan.sample import Tick, by_feedback, from_noise
+from fastgan.gan.sample import by_feedback, from_noise
 from fastgan.gan.seeds import derive
+from fastgan.gan.stage import Tick
 from fastgan.ops.machine import check_backend, choose_device, use_threads
 
 
@@ -38,28 +44,87 @@ def generate(folder: Path, config: GenerateConfig) -> int:
     """Make `config.count` pieces and write them as wav files."""
     screen = Screen()
     check_backend(config.backend)
-    checkpoint = load_checkpoint(
-        folder / "checkpoint" if (folder / "checkpoint").is_dir() else folder, config.checkpoint
-    )
+    home = folder / "checkpoint" if (folder / "checkpoint").is_dir() else folder
+    checkpoint = load_checkpoint(home, "newest" if config.checkpoint == "auto" else config.checkpoint)
     settings = TrainConfig(**known_fields(TrainConfig, checkpoint.state.get("settings", {})))
-    game = restore_game(checkpoint, settings, config)
-    stage = checkpoint.state["position"]["stage"]
-    how = config.how if config.how != "auto" else ("noise" if stage == "game" else "feedback")
-    if how == "feedback":
-        use_threads(0, settings.window, settings.hidden)
+    if settings.encoder == "spectral" and config.checkpoint == "auto" and has_best(home):
+        checkpoint = load_checkpoint(home, "best")
     rate = checkpoint.state["rate"]
     length = max(1, round(config.seconds * rate))
+    make = (_musician if settings.encoder == "spectral" else _player)(checkpoint, settings, config)
     for number, path in enumerate(_paths(folder, config), start=1):
         with screen.bar(f"piece {number}/{config.count}", 1) as bar:
-            seed = derive(config.seed, number)
-            samples = make(game, checkpoint.tensors["starts"], how, length, settings.window, seed, bar.update)
+            began = time.monotonic()
+            samples = make(length, derive(config.seed, number), bar.update)
+            took = time.monotonic() - began
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise explain_os_error(error, f"making the folder {printable(path.parent)}") from error
         write_sound(path, samples, rate)
-        screen.say(f"{printable(path)}: {length / rate:.2f} s, {examine(samples, rate).verdict}")
+        seconds = length / rate
+        speed = f"made in {took:.1f} s, {seconds / took:,.1f} x real time"
+        screen.say(f"{printable(path)}: {seconds:.2f} s, {examine(samples, rate).verdict} ({speed})")
     return 0
+
+
+Make = Callable[[int, int, Tick], NDArray[np.int16]]
+"""Makes a piece: its length in samples, its seed, and who is told how far it is."""
+
+
+def _player(checkpoint: Checkpoint, settings: TrainConfig, config: GenerateConfig) -> Make:
+    """A run on samples."""
+    for name in ("prime", "genre", "temperature"):
+        if getattr(config, name):
+            raise BadInput(
+                f"--{name} is of runs on frames (--preset music); this one learnt {settings.window} samples at a time"
+            )
+    game = restore_game(checkpoint, settings, config)
+    stage = checkpoint.state["position"]["stage"]
+    how = config.how if config.how != "auto" else ("noise" if stage == "game" else "feedback")
+    if how == "feedback":
+        use_threads(0, settings.window, settings.hidden)
+    starts = checkpoint.tensors["starts"]
+    return lambda length, seed, tick: make(game, starts, how, length, settings.window, seed, tick)
+
+
+def _musician(checkpoint: Checkpoint, settings: TrainConfig, config: GenerateConfig) -> Make:
+    """A run on frames."""
+    if config.how != "auto":
+        raise BadInput(
+            "--how is of runs on samples (--preset paper); this one makes each frame from those before it and from noise"
+        )
+    genres = checkpoint.state["genres"]
+    game = MusicGame.build(
+        rate=settings.rate,
+        genres=genres,
+        hidden=settings.hidden,
+        latents=settings.latents,
+        group=settings.group,
+        seed=settings.seed,
+        device=choose_device(config.device),
+        backend=config.backend,
+    )
+    _load(game, checkpoint)
+    if not game.styles.fitted:
+        raise BadInput(
+            "this checkpoint was written before the fit stage, so there is nothing to make music with yet; train on"
+        )
+    genre = (
+        genres.index(known_genre(config.genre, {name.casefold(): name for name in genres})) if config.genre else None
+    )
+    prime = read_sound(config.prime, settings.rate) if config.prime else None
+    taste = Taste(temperature=config.temperature) if config.temperature else Taste()
+    use_threads(1, 1, settings.hidden)
+
+    def make(length: int, seed: int, tick: Tick) -> NDArray[np.int16]:
+        if prime is not None:
+            style, latents = continued(game, prime, genre)
+            return piece(game, style, length, seed=seed, taste=taste, prime=latents, tick=tick)
+        style = game.styles.draw(1, torch.Generator().manual_seed(derive(seed, "style")), genre)[0]
+        return piece(game, style, length, seed=seed, taste=taste, tick=tick)
+
+    return make
 
 
 def restore_game(checkpoint: Checkpoint, settings: TrainConfig, config: GenerateConfig) -> Game:
@@ -76,11 +141,15 @@ def restore_game(checkpoint: Checkpoint, settings: TrainConfig, config: Generate
         dtype=getattr(torch, settings.dtype),
         backend=config.backend,
     )
+    _load(game, checkpoint)
+    return game
+
+
+def _load(game: Networks, checkpoint: Checkpoint) -> None:
     try:
         game.load(checkpoint.tensors)
     except ValueError as error:
         raise BadInput(f"the checkpoint does not fit its own settings: {error}; train again") from error
-    return game
 
 
 def make(game: Game, starts: Tensor, how: str, length: int, window: int, seed: int, tick: Tick) -> NDArray[np.int16]:

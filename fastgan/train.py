@@ -7,8 +7,9 @@ import shlex
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,20 @@ from fastgan.config import AUTO, PRESETS, TrainConfig, changed_fields, known_fie
 from fastgan.gan.clock import Clock
 from fastgan.gan.game import Game
 from fastgan.gan.loop import Loop, Position
+from fastgan.gan.music.excerpts import Music
+from fastgan.gan.music.game import MusicGame
+from fastgan.gan.music.stages import MUSIC_STAGES
 from fastgan.gan.progress import Screen
 from fastgan.gan.report import write_report
 from fastgan.gan.run import Run, check_unused, next_folder, read_config
-from fastgan.gan.stages import STAGES, Stage
+from fastgan.gan.stage import Stage
+from fastgan.gan.stages import STAGES, SequenceStage
 from fastgan.gan.tuning import choose_batch, largest_batch, scaled_lr, time_stage
-from fastgan.nn.summary import summarise
+from fastgan.measure.judge import open_judge
+from fastgan.nn.encoder import FRAME
+from fastgan.nn.summary import outline, summarise
 from fastgan.ops.machine import check_backend, choose_device, describe, use_threads
+from fastgan.ops.stft import Frames
 from fastgan.version import VERSION
 
 DEMO_CLIPS = 100  # as many as the paper trained on
@@ -57,20 +65,20 @@ def train(told: dict[str, Any], started: float) -> int:
     """
     if told.get("data"):
         told = told | {"data": os.path.abspath(told["data"])}  # a run may be resumed from another folder
-    config = TrainConfig(**_resumed(told) if told.get("resume") else PRESETS[told.get("preset", "paper")] | told)
+    config = TrainConfig(**_resumed(told) if told.get("resume") else PRESETS[told.get("preset", "music")] | told)
     screen, clock = Screen(), Clock(config.minutes, started)
     device = choose_device(config.device)
     check_backend(config.backend)
-    game = _build(config, device)
     if config.summary:
-        screen.say(f"{summarise(game.generator, config.window)}\n\n{summarise(game.discriminator, config.window)}")
+        screen.say(_summary(_build(config, device, []), config.window))
         return 0
     folder = Path(config.out) if config.out else next_folder(Path("runs"), config.preset)
     if not config.resume:
         check_unused(folder)
     corpus = _open_corpus(config, screen)
-    clips, quarantine = _usable(corpus, config, game)
+    clips, quarantine = _usable(corpus, config)
     split = split_clips(clips, config.seed)
+    game = _build(config, device, sorted({clip.genre for clip in clips}))
     if config.batch == AUTO:
         config = _with_best_batch(config, corpus, split, device, screen, "lr" in told)
     use_threads(config.threads, config.batch, config.hidden)
@@ -95,15 +103,23 @@ def train(told: dict[str, Any], started: float) -> int:
     return 0
 
 
-def _build(config: TrainConfig, device: torch.device) -> Game:
-    return Game.build(
-        hidden=config.hidden,
-        encoder=config.encoder == "conv",
-        seed=config.seed,
-        device=device,
-        dtype=getattr(torch, config.dtype),
-        backend=config.backend,
-    )
+def _build(config: TrainConfig, device: torch.device, genres: list[str]) -> Game | MusicGame:
+    same: dict[str, Any] = {
+        "hidden": config.hidden,
+        "seed": config.seed,
+        "device": device,
+        "dtype": getattr(torch, config.dtype),
+        "backend": config.backend,
+    }
+    if config.encoder == "spectral":
+        return MusicGame.build(rate=config.rate, genres=genres, latents=config.latents, group=config.group, **same)
+    return Game.build(encoder=config.encoder == "conv", **same)
+
+
+def _summary(game: Game | MusicGame, window: int) -> str:
+    if isinstance(game, Game):
+        return f"{summarise(game.generator, window)}\n\n{summarise(game.discriminator, window)}"
+    return "\n\n".join(outline(network) for network in (game.encoder, game.generator, game.critic))
 
 
 def _with_best_batch(
@@ -116,11 +132,13 @@ def _with_best_batch(
 ) -> TrainConfig:
     """Time the run's longest stage with batch after batch, on a game that is thrown away."""
     name = "game" if config.epochs else "fit"
-    game = _build(config, device)
+    game = _build(config, device, [])
+    if not isinstance(game, Game):
+        raise BadInput("--batch auto times networks on samples; give --encoder spectral a number")
     game.optimise(STAGES[name].trains, config.lr)
 
-    def stage(batch: int) -> Stage:
-        return _make_stage(name, game, corpus, split, replace(config, batch=batch))
+    def stage(batch: int) -> SequenceStage:
+        return _sequence_stage(name, game, corpus, split, replace(config, batch=batch))
 
     def speed(batch: int) -> float | None:
         use_threads(config.threads, batch, config.hidden)
@@ -138,7 +156,7 @@ def _with_best_batch(
 
 def _play(
     config: TrainConfig,
-    game: Game,
+    game: Game | MusicGame,
     corpus: Corpus,
     split: tuple[list[Clip], list[Clip]],
     run: Run,
@@ -146,8 +164,9 @@ def _play(
     clock: Clock,
 ) -> None:
     """Go through the stages, from where the run is."""
+    stages = _stages(config)
     epochs = {
-        "encoder": config.encoder_epochs * (game.encoder is not None),
+        "encoder": config.encoder_epochs * (config.encoder != "none"),
         "fit": config.fit_epochs,
         "game": config.epochs,
     }
@@ -159,22 +178,43 @@ def _play(
         sample_length=max(1, round(config.sample_seconds * config.rate)),
         save_every=config.save_every,
     )
-    _restore(loop, game, run, config.lr)
-    order = list(STAGES)
+    _restore(loop, game, run, config)
+    make = _stage_maker(config, game, corpus, split, screen)
+    order = list(stages)
     reached = order.index(loop.position.stage) if loop.position.stage else 0
     names = [name for name in order[reached:] if epochs[name]]
     for name in names:
         if loop.position.stage != name:
-            loop.position = Position(stage=name, epoch=loop.position.epoch)
-            game.optimise(STAGES[name].trains, config.lr)
-        stage = _make_stage(name, game, corpus, split, config)
+            best = loop.position.best if stages[name].goes_on else None
+            loop.position = Position(stage=name, epoch=loop.position.epoch, best=best)
+            game.optimise(stages[name].trains, config.lr)
+        stage = make(name)
         clock.begin_stage(name, names[names.index(name) + 1 :])
-        loop.train(stage, epochs=epochs[name], steps=config.steps_per_epoch or stage.train.per_pass)
+        loop.train(stage, epochs=epochs[name], steps=config.steps_per_epoch or stage.per_pass)
 
 
-def _make_stage(
+def _stages(config: TrainConfig) -> Mapping[str, type[Stage]]:
+    return MUSIC_STAGES if config.encoder == "spectral" else STAGES
+
+
+def _stage_maker(
+    config: TrainConfig, game: Game | MusicGame, corpus: Corpus, split: tuple[list[Clip], list[Clip]], screen: Screen
+) -> Callable[[str], Stage]:
+    """How the run's stages are made, by their names."""
+    if isinstance(game, Game):
+        return partial(_sequence_stage, game=game, corpus=corpus, split=split, config=config)
+    length = (config.window + 1) * config.group
+    music = Music(corpus, split[0], game.frames, length), Music(corpus, split[1], game.frames, length)
+    with screen.bar("listening to the music", 1) as bar:
+        judge = open_judge(*music, tick=bar.update)
+    screen.say(judge.describe())
+    sizes: dict[str, Any] = {"window": config.window, "batch": config.batch, "lr": config.lr, "seed": config.seed}
+    return lambda name: MUSIC_STAGES[name](game, music, judge=judge, **sizes)
+
+
+def _sequence_stage(
     name: str, game: Game, corpus: Corpus, split: tuple[list[Clip], list[Clip]], config: TrainConfig
-) -> Stage:
+) -> SequenceStage:
     weights: dict[str, Any] = (
         {"mse_weight": config.mse_weight, "adversarial_weight": config.adversarial_weight} if name == "game" else {}
     )
@@ -186,12 +226,12 @@ def _make_stage(
     return STAGES[name](game, corpus, split, **sizes, seed=config.seed, compute=compute, **weights)
 
 
-def _restore(loop: Loop, game: Game, run: Run, lr: float) -> None:
+def _restore(loop: Loop, game: Game | MusicGame, run: Run, config: TrainConfig) -> None:
     """Put a resumed run back to the step of its newest checkpoint; a new run stays as it is."""
     checkpoint = run.load()
     if checkpoint is not None:
         loop.position = Position(**checkpoint.state["position"])
-        game.optimise(STAGES[loop.position.stage].trains, lr)
+        game.optimise(_stages(config)[loop.position.stage].trains, config.lr)
         try:
             game.load(checkpoint.tensors)
         except ValueError as error:
@@ -230,9 +270,9 @@ def _open_corpus(config: TrainConfig, screen: Screen) -> Corpus:
         return open_demo(config.rate, clips=clips, seconds=config.seconds, genres=_genres(config), progress=progress)
 
 
-def _usable(corpus: Corpus, config: TrainConfig, game: Game) -> tuple[list[Clip], dict[str, Any]]:
+def _usable(corpus: Corpus, config: TrainConfig) -> tuple[list[Clip], dict[str, Any]]:
     """Clips of the run, and what was left out with the reasons."""
-    need = (config.window + 1) * game.frame
+    need = _samples_needed(config)
     clips, short = long_enough(corpus.index.clips, need)
     if not clips:
         longest = max(clip.length for clip in corpus.index.clips)
@@ -246,6 +286,13 @@ def _usable(corpus: Corpus, config: TrainConfig, game: Game) -> tuple[list[Clip]
         "ignored": corpus.ignored,
     }
     return chosen, quarantine
+
+
+def _samples_needed(config: TrainConfig) -> int:
+    """Samples of a window and what follows it."""
+    if config.encoder == "spectral":
+        return Frames.of_rate(config.rate).samples((config.window + 1) * config.group)
+    return (config.window + 1) * (FRAME if config.encoder == "conv" else 1)
 
 
 def _describe_run(config: TrainConfig, corpus: Corpus, split: tuple[list[Clip], list[Clip]]) -> dict[str, Any]:

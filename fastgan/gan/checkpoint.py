@@ -63,6 +63,11 @@ def save_checkpoint(folder: Path, name: str, checkpoint: Checkpoint, *, best: bo
         raise explain_os_error(error, f"writing the checkpoint {printable(home)}") from error
 
 
+def has_best(folder: Path) -> bool:
+    """Whether a checkpoint of this folder was the best of its stage."""
+    return "best" in _read_index(folder)
+
+
 def load_checkpoint(folder: Path, which: str = "newest") -> Checkpoint:
     """Read a checkpoint, checked byte for byte: the inverse of `save_checkpoint`.
 

@@ -24,15 +24,20 @@ class Clock:
 
     def __init__(self, minutes: float, started: float):
         self.end = started + 60 * minutes if minutes else float("inf")
-        self.stage_end = self.end
+        self.stage_began, self.stage_end = started, self.end
         self.closing = 0.0  # seconds that the end of an epoch takes: held-out measure, sound, picture, checkpoint
         self.asked = False
 
     def begin_stage(self, name: str, to_come: list[str]) -> None:
         """Give a stage its share of the time that is left; `to_come` are the stages after it."""
         now, weights = time.monotonic(), [SHARES[name], *(SHARES[other] for other in to_come)]
-        self.closing = 0.0
+        self.closing, self.stage_began = 0.0, now
         self.stage_end = now + (self.end - _LAST_WORDS - now) * weights[0] / sum(weights)
+
+    def share(self) -> float:
+        """Share of the stage's time that is over; 0 without a budget."""
+        whole = self.stage_end - self.stage_began
+        return 0.0 if whole == float("inf") else (time.monotonic() - self.stage_began) / max(whole, 1e-9)
 
     def over(self, closing: float) -> bool:
         """Whether the stage must close its epoch now; `closing` is a guess for as long as none was measured."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from fastgan.gan.networks import Networks
 from fastgan.gan.seeds import derive
 from fastgan.nn.discriminator import Discriminator
 from fastgan.nn.encoder import FRAME, LATENTS, AutoEncoder
@@ -13,7 +14,7 @@ from fastgan.ops.adam import Adam
 
 
 @dataclass
-class Game:
+class Game(Networks):
     """Generator and discriminator, the encoder if there is one, and the optimisers of the stage that is on.
 
     Attributes:
@@ -47,23 +48,9 @@ class Game:
         return named | ({"encoder": self.encoder} if self.encoder is not None else {})
 
     @property
-    def device(self) -> torch.device:
-        """Where the networks are."""
-        return self.generator.dense.weight.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Of all weights."""
-        return self.generator.dense.weight.dtype
-
-    @property
     def frame(self) -> int:
         """Samples of sound per step of the sequence."""
         return FRAME if self.encoder is not None else 1
-
-    def optimise(self, names: tuple[str, ...], lr: float) -> None:
-        """Give these networks fresh optimisers, the others none: the moments of one stage mean nothing to the next."""
-        self.optimisers = {name: Adam(dict(self.networks()[name].named_parameters()), lr) for name in names}
 
     def encode(self, sound: Tensor) -> Tensor:
         """Turn sound [B, T * frame] into the sequence that the game is about, [B, T, D]; no gradient."""
@@ -75,36 +62,3 @@ class Game:
     def decode(self, sequence: Tensor) -> Tensor:
         """Turn a sequence [T, D] into sound [T * frame]: the inverse of `encode`."""
         return sequence[:, 0] if self.encoder is None else self.encoder.decode_long(sequence)
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Everything that training changes, by name: weights, and the optimisers' moments and counts."""
-        saved = {
-            f"{name}.{key}": value for name, net in self.networks().items() for key, value in net.state_dict().items()
-        }
-        for name, optimiser in self.optimisers.items():
-            saved |= {f"adam.{name}.{key}": value for key, value in optimiser.tensors().items()}
-        return {key: value.detach().cpu().contiguous() for key, value in saved.items()}
-
-    def load(self, tensors: dict[str, Tensor]) -> None:
-        """Take over what `tensors` gave; optimisers must be those of the same stage (`optimise`).
-
-        Raises:
-            ValueError: names or shapes do not fit these networks; the message names the first few.
-        """
-        wanted = {
-            f"{name}.{key}": value for name, net in self.networks().items() for key, value in net.state_dict().items()
-        }
-        wrong = [
-            f"{key} is {tuple(tensors[key].shape) if key in tensors else 'missing'}, needs {tuple(value.shape)}"
-            for key, value in wanted.items()
-            if key not in tensors or tensors[key].shape != value.shape
-        ]
-        if wrong:
-            raise ValueError("; ".join(wrong[:3]) + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""))
-        for name, network in self.networks().items():
-            network.load_state_dict({key: tensors[f"{name}.{key}"] for key in network.state_dict()})
-        for name, optimiser in self.optimisers.items():
-            prefix = f"adam.{name}."
-            optimiser.load(
-                {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-            )

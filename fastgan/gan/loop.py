@@ -11,8 +11,7 @@ from fastgan.gan.checkpoint import Checkpoint
 from fastgan.gan.clock import Clock
 from fastgan.gan.progress import Bar, Screen
 from fastgan.gan.run import Run, finite
-from fastgan.gan.sample import Tick
-from fastgan.gan.stages import FitStage, Stage
+from fastgan.gan.stage import Stage, Tick
 
 
 @dataclass
@@ -26,7 +25,8 @@ class Position:
         epoch_step: those of the epoch that is open.
         epoch: closed epochs of all stages.
         seconds: spent on the open epoch.
-        best: lowest held-out loss of the stage.
+        best: lowest measure of those that `judged_by` names, of this stage and of those before it that are judged likewise.
+        eased: how often the stage went back to its best checkpoint.
     """
 
     stage: str = ""
@@ -36,6 +36,7 @@ class Position:
     epoch: int = 0
     seconds: float = 0.0
     best: float | None = None
+    eased: int = 0
 
 
 class Moment(NamedTuple):
@@ -91,8 +92,9 @@ class Loop:
         if at.stage_epoch >= epochs:
             return
         self.screen.say(f"{stage.name}: {epochs:,} epochs of {steps:,} steps of {stage.batch:,} windows")
-        constants = stage.constants()
         try:
+            with self.screen.bar(f"{stage.name}: getting ready", 1) as bar:
+                constants = stage.begin(self._watch(bar))
             while at.stage_epoch < epochs:
                 began, warm = time.monotonic() - at.seconds, None
                 with self.screen.bar(
@@ -100,6 +102,10 @@ class Loop:
                 ) as bar:
                     while at.epoch_step < steps and not self._late(stage, warm):
                         count = min(stage.stride, steps - at.epoch_step)
+                        stage.eased, stage.progress = (
+                            at.eased,
+                            max(at.stage_step / (epochs * steps), self.clock.share()),
+                        )
                         for name, value in stage.advance(at.stage_step, count).items():
                             self.sums[name] = (
                                 self.sums[name] + value if name in self.sums else value.clone()
@@ -124,9 +130,7 @@ class Loop:
         if not warm or not done:  # every stage gets two strides, and so a sound to judge it by
             return False
         step = (time.monotonic() - warm.time) / done
-        # A guess before the first closing was measured: passes without gradients over the held-out windows, and a sound.
-        sound = 3e-4 * self.sample_length / stage.game.frame if isinstance(stage, FitStage) else step
-        return self.clock.over(1.0 + sound + step * stage.measured / stage.batch / 2)
+        return self.clock.over(stage.closing_s(step, self.sample_length))
 
     def _close(self, stage: Stage, constants: dict[str, float | None], *, early: bool) -> None:
         """End an epoch: measure, make a sound, log, save."""
@@ -148,17 +152,29 @@ class Loop:
             "windows_per_s": round(at.epoch_step * stage.batch / max(train_seconds, 1e-9), 1),
             **finite(trained | measured | constants),
             **({"stopped_early": True} if early else {}),
+            **({"alarm": ", ".join(stage.problems)} if stage.problems else {}),
             **self.run.keep_sound(epoch, sound, self.keep["rate"], f"epoch {epoch}, {stage.name}"),
         }
         judged = row[stage.judged_by]
-        best = judged is not None and (at.best is None or judged < at.best)
+        best = judged is not None and not stage.problems and (at.best is None or judged < at.best)
+        lost = judged is None or stage.problems or (at.best is not None and judged > at.best + stage.margin)
         at.stage_epoch, at.epoch, at.epoch_step, at.seconds = at.stage_epoch + 1, epoch, 0, 0.0
         at.best = judged if best else at.best
         self.sums.clear()
+        if stage.guards and lost and at.best is not None:
+            self._step_back(stage)
+            row["stepped_back"] = True
         self.run.log(row)
         self._save(stage, best=best)
         self.screen.row(row)
         self.clock.closing = time.monotonic() - began
+
+    def _step_back(self, stage: Stage) -> None:
+        """Go on from the best checkpoint, more carefully: what was learnt since leads away from music."""
+        best = self.run.load("best")
+        assert best is not None, "a best measure has a checkpoint"
+        stage.game.load(best.tensors, stage.guards)
+        self.position.eased += 1
 
     def _watch(self, bar: Bar) -> Tick:
         def tick(share: float) -> None:
@@ -172,7 +188,7 @@ class Loop:
         name = f"{at.stage}-{at.epoch:04d}-{at.stage_step:09d}"
         if name != self._saved:
             sums = {f"sum.{key}": value.cpu() for key, value in self.sums.items()}
-            tensors = stage.game.tensors() | sums | {"starts": stage.starts().cpu().contiguous()}
+            tensors = stage.game.tensors() | sums | stage.kept()
             self.run.save(
                 name, Checkpoint(tensors, {"position": asdict(at), "sums": list(self.sums), **self.keep}), best=best
             )

@@ -119,10 +119,10 @@ class Run:
         """Write a checkpoint, see `save_checkpoint`."""
         save_checkpoint(self.folder / "checkpoint", name, checkpoint, best=best)
 
-    def load(self) -> Checkpoint | None:
-        """Read the newest checkpoint, or None when the run was stopped before its first."""
+    def load(self, which: str = "newest") -> Checkpoint | None:
+        """Read the newest or the best checkpoint, or None when the run was stopped before its first."""
         folder = self.folder / "checkpoint"
-        return load_checkpoint(folder) if (folder / "index.json").exists() else None
+        return load_checkpoint(folder, which) if (folder / "index.json").exists() else None
 
     def close(self) -> None:
         """Let other processes use the folder."""

@@ -1,7 +1,7 @@
 """Sound from a trained game: the training path walked backwards, from the generator to int16."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -12,12 +12,10 @@ from fastgan.audio.scale import denormalise, normalise
 from fastgan.base.errors import BadInput
 from fastgan.gan.game import Game
 from fastgan.gan.seeds import noise
+from fastgan.gan.stage import Tick
 from fastgan.nn.generator import State
 
 _VALUES = 49_152  # steps of sequences made from noise at a time: bounds the memory
-
-Tick = Callable[[float], None]
-"""Told the share done, 0 to 1, now and then; what it raises stops the work."""
 
 
 def _no_tick(share: float) -> None:

@@ -1,6 +1,6 @@
-"""The three stages of a run, each with steps, a held-out measure and a sound: encoder, fit, game."""
+"""The three stages of a run on samples, each with steps, a held-out measure and a sound: encoder, fit, game."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from functools import cached_property, partial
 from typing import Any
 
@@ -15,9 +15,10 @@ from fastgan.gan.batches import Batches, resident
 from fastgan.gan.game import Game
 from fastgan.gan.metrics import LinearPredictor, keras_accuracy, zero_share
 from fastgan.gan.replay import Replay
-from fastgan.gan.sample import Tick, by_feedback, from_noise, rebuilt
+from fastgan.gan.sample import by_feedback, from_noise, rebuilt
 from fastgan.gan.seeds import derive, noise
-from fastgan.gan.steps import Losses, accuracies, discriminator_loss, encoder_step, generator_loss
+from fastgan.gan.stage import Losses, Stage, Tick
+from fastgan.gan.steps import accuracies, discriminator_loss, encoder_step, generator_loss
 from fastgan.gan.strides import Learner, fit, play, stride_of
 from fastgan.nn.by_hand import ByHand
 
@@ -29,8 +30,8 @@ _LINEAR_WORK = 5e10  # products that summing them may take, a second or two
 _LINEAR_WINDOWS = 1 << 20  # far more than the unknowns need
 
 
-class Stage(ABC):
-    """What the loop needs to know of a stage.
+class SequenceStage(Stage):
+    """A stage that learns from windows of samples.
 
     Args:
         game: the networks.
@@ -42,16 +43,11 @@ class Stage(ABC):
         held_out: how many held-out windows to measure, 0 for all.
         compute: the dtype that generator and discriminator learn in; None for that of their weights.
 
-    Attributes:
-        stride: optimiser steps that are done in a row.
-
     Raises:
         BadInput: the clips hold no window, or less than a batch.
     """
 
-    name: str
-    trains: tuple[str, ...]
-    judged_by: str
+    game: Game
 
     def __init__(
         self,
@@ -75,6 +71,7 @@ class Stage(ABC):
         self.held_out = cut(clips[1], batch=1, seed=derive(self.seed, "held out"))
         self.rows = max(1, min(4096, _VALUES * game.frame // segment))
         self.measured = min(len(self.held_out.plan), held_out or len(self.held_out.plan))
+        self.per_pass = self.train.per_pass
         self.stride = stride_of(game, window, batch, self.name)
 
     @abstractmethod
@@ -82,16 +79,8 @@ class Stage(ABC):
         """Samples per window, and from one to the next."""
 
     @abstractmethod
-    def advance(self, first: int, count: int) -> Losses:
-        """Do `count` optimiser steps from number `first` of the stage on; sums over them of named scalars, on the device."""
-
-    @abstractmethod
     def measure(self, rows: Tensor, part: int) -> Losses:
         """Measure held-out windows, [B, segment]; named scalars, averaged over all of them."""
-
-    @abstractmethod
-    def sample(self, length: int, tick: Tick) -> NDArray[np.int16]:
-        """Make `length` samples of sound that show how far the stage is."""
 
     def sequences(self, first: int, count: int) -> Tensor:
         """The batches of these steps as the networks read them, [count, T, B, D]."""
@@ -113,9 +102,13 @@ class Stage(ABC):
         """Held-out windows that feedback can begin with, [up to 64, n, D]; empty where the stage has none."""
         return torch.empty(0)
 
-    def constants(self) -> dict[str, float | None]:
-        """Columns that stay the same in every epoch; computed once."""
-        return {}
+    def kept(self) -> Losses:
+        """The windows that feedback can begin with."""
+        return {"starts": self.starts().cpu().contiguous()}
+
+    def closing_s(self, step_s: float, length: int) -> float:
+        """Passes without gradients over the held-out windows, and a sound."""
+        return 1.0 + step_s * (1 + self.measured / self.batch / 2)
 
     @torch.no_grad()
     def evaluate(self, tick: Tick) -> dict[str, float]:
@@ -128,7 +121,7 @@ class Stage(ABC):
         return {name: float(value) / self.measured for name, value in total.items()}
 
 
-class EncoderStage(Stage):
+class EncoderStage(SequenceStage):
     """The auto-encoder learns to rebuild sound."""
 
     name, trains, judged_by = "encoder", ("encoder",), "val_loss"
@@ -153,7 +146,7 @@ class EncoderStage(Stage):
         return rebuilt(self.game, self.corpus.samples[first : first + length])
 
 
-class FitStage(Stage):
+class FitStage(SequenceStage):
     """The generator learns the next value by squared error: the loop of the paper's Table 3."""
 
     name, trains, judged_by = "fit", ("generator",), "val_loss"
@@ -186,7 +179,7 @@ class FitStage(Stage):
         }
 
     @torch.no_grad()
-    def constants(self) -> dict[str, float | None]:
+    def begin(self, tick: Tick) -> dict[str, float | None]:
         """The bar to beat: held-out squared error of the linear predictor of order n, on the windows that are measured."""
         order = self.window * self.game.generator.dense.out_features
         if order > _LINEAR_ORDER:
@@ -198,6 +191,10 @@ class FitStage(Stage):
         ]
         return {"linear_mse": float(sum(count * error for count, error in errors)) / self.measured}
 
+    def closing_s(self, step_s: float, length: int) -> float:
+        """As for any stage; feedback takes its time, value by value."""
+        return super().closing_s(step_s, length) + 3e-4 * length / self.game.frame
+
     def sample(self, length: int, tick: Tick) -> NDArray[np.int16]:
         """What comes of feeding predictions back, from a held-out window on."""
         return by_feedback(self.game, length, start=self.starts()[0], tick=tick)
@@ -207,7 +204,7 @@ class FitStage(Stage):
         return self.split(self.held_out.rows(0, min(_STARTS, len(self.held_out.plan))))[0]
 
 
-class GameStage(Stage):
+class GameStage(SequenceStage):
     """Generator against discriminator."""
 
     name, trains, judged_by = "game", ("generator", "discriminator"), "val_g_loss"
@@ -252,5 +249,5 @@ class GameStage(Stage):
         return from_noise(self.game, length, window=self.window, seed=derive(self.seed, "sample"), tick=tick)
 
 
-STAGES: dict[str, type[Stage]] = {stage.name: stage for stage in (EncoderStage, FitStage, GameStage)}
+STAGES: dict[str, type[SequenceStage]] = {stage.name: stage for stage in (EncoderStage, FitStage, GameStage)}
 """In the order of a run."""

@@ -10,8 +10,7 @@ from torch.nn import functional as F
 
 from fastgan.gan.game import Game
 from fastgan.gan.metrics import keras_accuracy
-
-Losses = dict[str, Tensor]
+from fastgan.gan.stage import Losses
 
 
 def encoder_step(game: Game, sound: Tensor) -> Losses:

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from fastgan.gan.game import Game
 from fastgan.gan.metrics import keras_accuracy, zero_share
-from fastgan.gan.steps import Losses, accuracies, discriminator_loss
+from fastgan.gan.stage import Losses
+from fastgan.gan.steps import accuracies, discriminator_loss
 from fastgan.nn.by_hand import ByHand
 from fastgan.ops.adam import Adam
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from fastgan.gan.stages import Stage
+from fastgan.gan.stage import Stage
 
 SMALLEST = 32  # the paper's, and the first that is tried
 _ENOUGH = 0.9  # of the fastest batch's windows per second

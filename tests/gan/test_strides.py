@@ -8,7 +8,8 @@ from torch import Tensor
 
 from fastgan.gan.game import Game
 from fastgan.gan.metrics import zero_share
-from fastgan.gan.steps import Losses, fit_step, game_step
+from fastgan.gan.stage import Losses
+from fastgan.gan.steps import fit_step, game_step
 from fastgan.gan.strides import Learner, fit, play, stride_of
 from fastgan.nn.by_hand import ByHand, Pass
 from fastgan.ops.lstm import backends

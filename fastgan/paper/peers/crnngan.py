@@ -31,8 +31,8 @@ from torch.nn import functional as F
 from fastgan.audio.scale import denormalise
 from fastgan.base.errors import BadInput
 from fastgan.gan.batches import Batches
-from fastgan.gan.sample import Tick
 from fastgan.gan.seeds import derive, noise
+from fastgan.gan.stage import Tick
 from fastgan.nn.lstm import FusedLSTM
 
 FREEZE_BELOW = 0.7  # of the other network's loss

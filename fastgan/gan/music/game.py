@@ -1,0 +1,107 @@
+"""The networks of a run that makes music, built, saved and loaded as one thing."""
+
+from copy import deepcopy
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from fastgan.gan.networks import Networks
+from fastgan.gan.seeds import derive
+from fastgan.nn.critic import Critic
+from fastgan.nn.frame_generator import FrameGenerator
+from fastgan.nn.spectral import SpectralEncoder
+from fastgan.nn.styles import Styles
+from fastgan.ops.adam import Adam
+from fastgan.ops.stft import Frames
+
+
+@dataclass
+class MusicGame(Networks):
+    """Encoder, generator, critic, and the optimisers of the stage that is on.
+
+    Attributes:
+        generator: learns.
+        average: the running mean of the generator's weights, which makes the music.
+        critic: tells real continuations from generated ones.
+        encoder: frames to latent values and back.
+        styles: what pieces are like as a whole.
+        rate: Hz.
+        frames: how sound is cut into frames.
+        genres: the names of the genres, in the order of their numbers.
+        group: frames that the generator makes in one step.
+    """
+
+    generator: FrameGenerator
+    average: FrameGenerator
+    critic: Critic
+    encoder: SpectralEncoder
+    styles: Styles
+    rate: int
+    frames: Frames
+    genres: list[str]
+    group: int
+    optimisers: dict[str, Adam] = field(default_factory=dict)
+
+    @classmethod
+    def build(
+        cls,
+        *,
+        rate: int,
+        genres: list[str],
+        hidden: int,
+        latents: int,
+        group: int,
+        seed: int,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        backend: str = "auto",
+    ) -> "MusicGame":
+        """Make networks with weights that depend on the seed alone, the same on every device."""
+        frames = Frames.of_rate(rate)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive(seed, "weights"))
+            encoder = SpectralEncoder(frames.bins, latents)
+            styles = Styles(latents, genres=len(genres))
+            generator = FrameGenerator(latents * group, styles.size, hidden=hidden, backend=backend)
+            critic = Critic(latents * group, styles.size, hidden=hidden // 2, backend=backend)
+        average = deepcopy(generator).requires_grad_(False)
+        game = cls(generator, average, critic, encoder, styles, rate, frames, genres, group)
+        for network in game.networks().values():
+            network.to(device, dtype)
+        return game
+
+    def networks(self) -> dict[str, nn.Module]:
+        """All networks by name."""
+        return {
+            "generator": self.generator,
+            "average": self.average,
+            "critic": self.critic,
+            "encoder": self.encoder,
+            "styles": self.styles,
+        }
+
+    @property
+    def frames_per_s(self) -> float:
+        """Latent frames in a second."""
+        return self.rate / self.frames.hop
+
+    def join(self, latents: Tensor) -> Tensor:
+        """Put the frames of a step side by side: [B, T, K] to [B, T // group, group * K]; what is over is cut away."""
+        whole = latents.shape[1] // self.group * self.group
+        return latents[:, :whole].reshape(len(latents), whole // self.group, -1)
+
+    def part(self, steps: Tensor) -> Tensor:
+        """Take the frames of steps apart, [B, T, group * K] to [B, T * group, K]: the inverse of `join`."""
+        return steps.reshape(len(steps), steps.shape[1] * self.group, -1)
+
+    @property
+    def weights(self) -> Tensor:
+        """How much each value of a step counts in a squared error, [group * K], 1 on average: as it counts in the sound."""
+        return (self.encoder.spread / self.encoder.spread.mean()).repeat(self.group)
+
+    @torch.no_grad()
+    def follow(self, keep: float) -> None:
+        """Move the average towards the generator; `keep` is the share that stays."""
+        ours, theirs = (tuple(network.parameters()) for network in (self.average, self.generator))
+        torch._foreach_lerp_(ours, theirs, 1 - keep)

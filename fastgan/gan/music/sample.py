@@ -1,0 +1,195 @@
+"""Music from a trained game, of any length: frames as they are made, and sound as its frames are there."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fastgan.audio.levelling import Leveller
+from fastgan.audio.scale import denormalise, normalise
+from fastgan.base.errors import BadInput
+from fastgan.gan.music.excerpts import LEVEL, SILENT
+from fastgan.gan.music.game import MusicGame
+from fastgan.gan.music.latents import SPAN_S
+from fastgan.gan.stage import Tick
+from fastgan.nn.frame_generator import FrameGenerator
+from fastgan.ops.stft import Resynthesis, resynthesise
+
+WARM_S = 2.0
+"""Music that is made and thrown away before a piece begins: its first frames would follow from nothing."""
+
+DIVERGED = "the generator gives NaN or infinity: its weights diverged; train again with a smaller learning rate"
+
+Samples = NDArray[np.int16]
+
+_BLOCK = 32  # steps that noise is drawn for at a time, and whose frames are decoded together
+
+
+@dataclass(frozen=True)
+class Taste:
+    """How a generator is played.
+
+    Attributes:
+        temperature: spread of the noise that frames are made from; 1 as it was taught, less for calmer music.
+        spoilt: how much noise it is told that the frames before have: the more, the less it trusts them, 0 to 0.3.
+        flow_steps: steps of the flow for a frame.
+    """
+
+    temperature: float = 1.0
+    spoilt: float = 0.1
+    flow_steps: int = 8
+
+
+def make_steps(
+    network: FrameGenerator, styles: Tensor, *, seeds: Sequence[int], taste: Taste, prime: Tensor | None = None
+) -> Iterator[Tensor]:
+    """Make pieces for ever, side by side: yields blocks of latent steps [B, 32, D].
+
+    Args:
+        network: makes them.
+        styles: [B, S].
+        seeds: of the noise of each piece, [B].
+        taste: how.
+        prime: [B, T, D], what the pieces go on from; None to begin with nothing.
+    """
+    randoms = [torch.Generator().manual_seed(seed) for seed in seeds]
+    device, dtype = styles.device, styles.dtype
+    spoilt = torch.full((len(styles),), taste.spoilt, device=device, dtype=dtype)
+    before = styles.new_zeros(len(styles), 1, network.latents)
+    before = before if prime is None else torch.cat((before, prime), 1)
+    state = None
+    while True:
+        drawn = torch.stack([torch.randn(_BLOCK, network.latents, generator=random) for random in randoms], 1)
+        block = []
+        for noise in drawn.to(device, dtype) * taste.temperature:
+            known, state = network(before, styles, spoilt, state)
+            made = network.flow.sample(known[:, -1], noise, taste.flow_steps)
+            before = made[:, None]
+            block.append(made)
+        yield torch.stack(block, 1)
+
+
+def make_levels(game: MusicGame, blocks: Iterator[Tensor]) -> Iterator[Tensor]:
+    """Turn blocks of latent steps [B, T, D] into magnitudes [B, T * group, bins], the same however they are cut.
+
+    The decoder looks at frames on both sides, so what comes lags behind what goes in by as many frames.
+    """
+    reach, held = game.encoder.decoder_reach, None
+    for block in blocks:
+        frames = game.part(block)
+        first = held is None
+        held = frames if held is None else torch.cat((held, frames), 1)
+        levels = game.encoder.decode(held)
+        yield levels[:, 0 if first else reach : held.shape[1] - reach]
+        held = held[:, held.shape[1] - 2 * reach :]
+
+
+@torch.inference_mode()
+def stream(
+    game: MusicGame, style: Tensor, *, seed: int, taste: Taste, prime: Tensor | None = None
+) -> Iterator[NDArray[np.float32]]:
+    """Make one piece for ever: yields its samples as they come, float32 [n], at about the loudness of the music.
+
+    Args:
+        game: the trained networks.
+        style: [S].
+        seed: chooses the noise.
+        taste: how.
+        prime: latent values [T, K] that the piece goes on from; they are not part of it.
+    """
+    joined = None if prime is None else game.join(prime[None])
+    blocks = make_steps(game.average, style[None], seeds=[seed], taste=taste, prime=joined)
+    back = Resynthesis(game.frames)
+    skip = 0 if prime is not None else round(WARM_S * game.frames_per_s)
+    for levels in make_levels(game, blocks):
+        wanted, skip = levels[0, skip:], max(0, skip - levels.shape[1])
+        samples = back.push(wanted)
+        if not torch.isfinite(samples).all():
+            raise BadInput(DIVERGED)
+        if len(samples):
+            yield samples.float().cpu().numpy()
+
+
+def piece(
+    game: MusicGame, style: Tensor, length: int, *, seed: int, taste: Taste, prime: Tensor | None = None, tick: Tick
+) -> Samples:
+    """Make one piece, int16 [length], levelled; arguments as for `stream`. Its first samples do not depend on how many follow."""
+    level, parts, have = Leveller(game.rate), [], 0
+    for block in stream(game, style, seed=seed, taste=taste, prime=prime):
+        wanted = block[: length - have]
+        have += len(wanted)
+        parts.append(level.push(wanted))
+        tick(have / length)
+        if have == length:
+            break
+    return denormalise(np.concatenate([*parts, level.finish()]))
+
+
+@torch.inference_mode()
+def continued(game: MusicGame, recording: Samples, genre: int | None) -> tuple[Tensor, Tensor]:
+    """Style [S] and latent values [T, K] of the end of a recording, int16 [N], for a piece that goes on from it.
+
+    Args:
+        game: the trained networks.
+        recording: at the game's rate.
+        genre: of the piece; that of the most similar music where None.
+
+    Raises:
+        BadInput: it is shorter than a frame, or silent.
+    """
+    end = normalise(recording[-round(SPAN_S * game.rate) :])
+    rms = math.sqrt(float(np.square(end).mean())) if len(end) else 0.0
+    if game.frames.count(len(end)) < game.group or rms < SILENT:
+        raise BadInput(
+            f"the recording ends with {len(end) / game.rate:.2f} s at {rms:.1e} of full scale: nothing to go on from; give a "
+            f"longer or louder one"
+        )
+    magnitudes = game.frames.magnitudes(torch.from_numpy(end * (LEVEL / rms)).to(game.device, game.dtype))
+    latents = game.encoder.encode(magnitudes[None])[0]
+    return game.styles.near(latents.mean(0), genre), latents
+
+
+@torch.inference_mode()
+def make_clips(
+    game: MusicGame, styles: Tensor, *, length: int, seeds: Sequence[int], taste: Taste, tick: Tick
+) -> list[Samples]:
+    """Make some pieces side by side, to be judged: int16 [length] each, in styles [B, S]."""
+    skip = round(WARM_S * game.frames_per_s)
+    wanted = skip + math.ceil(length / game.frames.hop)
+    levels, have = [], 0
+    for part in make_levels(game, make_steps(game.average, styles, seeds=seeds, taste=taste)):
+        levels.append(part)
+        have += part.shape[1]
+        tick(0.5 * min(1.0, have / wanted))
+        if have >= wanted:
+            break
+    clips = []
+    for number, one in enumerate(torch.cat(levels, 1)[:, skip:wanted]):
+        clips.append(to_samples(resynthesise(one, game.frames).cpu().numpy()[:length]))
+        tick(0.5 + 0.5 * (number + 1) / len(styles))
+    return clips
+
+
+@torch.inference_mode()
+def rebuild(game: MusicGame, sound: Tensor) -> Samples:
+    """Sound [N] after a walk through the encoder and back, int16 [whole frames]: the best that its latent values can sound."""
+    magnitudes = game.frames.magnitudes(sound.to(game.device, game.dtype))
+    levels = game.encoder.decode(game.encoder.encode(magnitudes[None]))[0]
+    return to_samples(resynthesise(levels, game.frames).cpu().numpy())
+
+
+def to_samples(sound: NDArray[np.float32]) -> Samples:
+    """Sound as int16, at the level that music has here, without an offset.
+
+    Raises:
+        BadInput: it holds NaN or infinity.
+    """
+    if not np.isfinite(sound).all():
+        raise BadInput(DIVERGED)
+    sound = sound - sound.mean()
+    rms = math.sqrt(float(np.square(sound).mean()))
+    return denormalise(np.clip(sound * (LEVEL / max(rms, 1e-4)), -1, 1))

@@ -1,0 +1,227 @@
+"""The stages of a run that makes music: encoder, fit, game."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fastgan.gan.music.excerpts import Excerpts, Music
+from fastgan.gan.music.game import MusicGame
+from fastgan.gan.music.latents import Latents
+from fastgan.gan.music.sample import Taste, make_clips, rebuild
+from fastgan.gan.music.steps import encoder_step, fit_loss, fit_step
+from fastgan.gan.seeds import derive
+from fastgan.gan.stage import Losses, Stage, Tick
+
+Samples = NDArray[np.int16]
+Judge = Callable[[Sequence[Samples]], tuple[dict[str, float], tuple[str, ...]]]
+"""Gives the measures of some clips, `kad` among them, and what is wrong with them as a set."""
+
+ENCODER_FRAMES = 64  # of a training excerpt of the encoder
+JUDGED = 12  # clips that a checkpoint is judged by
+JUDGED_S = 10.0  # length of each
+_COMPONENT_FRAMES = 60_000  # that principal components are computed from: twenty minutes
+_MEASURED = 16  # batches of excerpts
+_PART = 256  # frames of a piece that are looked at together
+_WARM_UP = 100  # steps in which the learning rate rises
+_LAST = 0.02  # of the learning rate, at the end
+KEEP = 0.999  # share of the running average that stays, once it has a past
+
+
+class MusicStage(Stage):
+    """A stage that learns from excerpts of music.
+
+    Args:
+        game: the networks.
+        music: (train, held out); the second may hold nothing.
+        window: steps of the generator in an excerpt.
+        batch: excerpts in a step.
+        lr: learning rate at its highest.
+        seed: of the run.
+        judge: listens to what is made.
+
+    Raises:
+        BadInput: the music holds less than a batch.
+    """
+
+    game: MusicGame
+    stride = 1
+
+    def __init__(
+        self,
+        game: MusicGame,
+        music: tuple[Music, Music],
+        *,
+        window: int,
+        batch: int,
+        lr: float,
+        seed: int,
+        judge: Judge,
+    ):
+        self.game, self.music, self.window, self.batch, self.lr, self.judge = game, music, window, batch, lr, judge
+        self.seed = derive(seed, self.name)
+        length = self.excerpt()
+        self.train = Excerpts(music[0], length=length, batch=batch, seed=derive(self.seed, "train"))
+        self.held_out = Excerpts(music[1], length=length, batch=1, seed=derive(self.seed, "held out"))
+        self.measured = min(_MEASURED * batch, self.held_out.per_pass)
+        self.per_pass = self.train.per_pass
+
+    def excerpt(self) -> int:
+        """Frames of an excerpt."""
+        return (self.window + 1) * self.game.group
+
+    def random(self, purpose: str, step: int) -> torch.Generator:
+        """Randomness of one step, for one purpose."""
+        return torch.Generator(self.game.device).manual_seed(derive(self.seed, purpose, step))
+
+    def rate_at(self, step: int) -> float:
+        """Learning rate: rises at first, then falls with the share of the stage that is done, as a cosine."""
+        fall = (1 + math.cos(math.pi * min(1.0, self.progress))) / 2
+        return self.lr * 0.5**self.eased * min(1.0, (step + 1) / _WARM_UP) * (_LAST + (1 - _LAST) * fall)
+
+    def advance(self, first: int, count: int) -> Losses:
+        """Take these steps."""
+        sums: Losses = {}
+        for step in range(first, first + count):
+            for name in self.trains:
+                self.game.optimisers[name].lr = self.rate_at(step)
+            for name, value in self.step(step).items():
+                sums[name] = sums[name] + value if name in sums else value
+        return sums
+
+    @abstractmethod
+    def step(self, step: int) -> Losses:
+        """Take one step; named scalars."""
+
+
+class EncoderStage(MusicStage):
+    """The encoder learns to compress frames and to rebuild them."""
+
+    name, trains, judged_by = "encoder", ("encoder",), "val_loss"
+
+    def excerpt(self) -> int:
+        """Frames of an excerpt."""
+        return ENCODER_FRAMES
+
+    def begin(self, tick: Tick) -> dict[str, float | None]:
+        """Find the principal components, where none are known yet, and how well they do alone."""
+        encoder, music = self.game.encoder, self.music[0]
+        if not encoder.fitted:
+            parts = [(piece, first) for piece in music.pieces for first in range(0, piece.frames, _PART)]
+            chosen = parts[:: math.ceil(len(parts) * _PART / _COMPONENT_FRAMES)]
+
+            def magnitudes() -> Iterator[Tensor]:
+                for done, (piece, first) in enumerate(chosen):
+                    tick(done / len(chosen))
+                    yield self.magnitudes(music.sound(piece, first, min(_PART, piece.frames - first)))
+
+            encoder.fit_components(magnitudes())
+        with torch.no_grad():
+            errors = [encoder.linear_error(part).double() for part in self._held_out_magnitudes()]
+        return {"linear_loss": float(torch.stack(errors).mean())}
+
+    def step(self, step: int) -> Losses:
+        """Rebuild a batch."""
+        return encoder_step(self.game, self.magnitudes(self.train.sound(step)))
+
+    @torch.no_grad()
+    def evaluate(self, tick: Tick) -> dict[str, float]:
+        """Error of rebuilt held-out levels, and the loudness that rebuilt frames need."""
+        self.game.encoder.fit_loudness(
+            self.magnitudes(self.train.sound(step)) for step in range(min(_MEASURED, self.train.per_pass))
+        )
+        errors = [self.game.encoder.error(part).double() for part in self._held_out_magnitudes()]
+        return {"val_loss": float(torch.stack(errors).mean())}
+
+    def sample(self, length: int, tick: Tick) -> Samples:
+        """The beginning of the held-out music, compressed and rebuilt."""
+        music = self.music[1]
+        piece = max(music.pieces, key=lambda piece: piece.frames)
+        count = min(piece.frames, math.ceil(length / self.game.frames.hop))
+        return rebuild(self.game, music.sound(piece, 0, count))[:length]
+
+    def magnitudes(self, sound: Tensor) -> Tensor:
+        """Spectra of sound [..., N], on the device of the networks."""
+        return self.game.frames.magnitudes(sound.to(self.game.device, self.game.dtype))
+
+    def _held_out_magnitudes(self) -> Iterator[Tensor]:
+        return (self.magnitudes(self.held_out.sound(step)) for step in range(self.measured))
+
+
+class FrameStage(MusicStage):
+    """A stage of the generator: it learns from latent frames, and is judged by the music that it makes."""
+
+    judged_by, guards = "kad", ("generator", "average")
+    margin = 5.0  # twice what KAD of a few clips varies by
+
+    def begin(self, tick: Tick) -> dict[str, float | None]:
+        """Encode all of the music, and find what its pieces are like."""
+        train, held_out = self.music
+        self.latents = Latents(train, self.game.encoder, self.game.genres, lambda share: tick(0.9 * share))
+        self.unseen = Latents(held_out, self.game.encoder, self.game.genres, lambda share: tick(0.9 + 0.1 * share))
+        if not self.game.styles.fitted:
+            self.game.styles.fit(self.latents.means, self.latents.genres)
+        return {}
+
+    def excerpts(self, step: int) -> tuple[Tensor, Tensor]:
+        """Latent steps [B, window + 1, D] and styles [B, S] of a batch."""
+        starts = self.train.at(step)
+        frames = self.latents.excerpts(starts, self.train.length).to(self.game.device, self.game.dtype)
+        return self.game.join(frames), self.latents.styles(self.game.styles, self.train, starts)
+
+    @torch.no_grad()
+    def evaluate(self, tick: Tick) -> dict[str, float]:
+        """Squared error on held-out music, and what the judge says of the clips that the generator makes."""
+        measured = {"val_loss": self._unseen_loss()}
+        random = torch.Generator().manual_seed(derive(self.seed, "styles"))
+        styles = self.game.styles.draw(JUDGED, random)
+        self.made = make_clips(
+            self.game,
+            styles,
+            length=round(JUDGED_S * self.game.rate),
+            seeds=[derive(self.seed, "clip", number) for number in range(JUDGED)],
+            taste=Taste(),
+            tick=lambda share: tick(0.7 * share),
+        )
+        judged, self.problems = self.judge(self.made)
+        return measured | judged
+
+    def sample(self, length: int, tick: Tick) -> Samples:
+        """The first of the clips that were judged, one after the other as far as they are wanted."""
+        return np.concatenate(self.made)[:length]
+
+    def closing_s(self, step_s: float, length: int) -> float:
+        """Making clips and listening to them."""
+        return 10.0
+
+    def _unseen_loss(self) -> float:
+        total, game = 0.0, self.game
+        for step in range(0, self.measured, self.batch):
+            starts = np.concatenate(
+                [self.held_out.at(one) for one in range(step, min(step + self.batch, self.measured))]
+            )
+            steps = game.join(self.unseen.excerpts(starts, self.held_out.length).to(game.device, game.dtype))
+            styles = self.unseen.styles(game.styles, self.held_out, starts)
+            loss = fit_loss(game, game.average, steps, styles, self.random("held out", step), spoilt=0.0)
+            total += float(loss) * len(starts)
+        return total / self.measured
+
+
+class FitStage(FrameStage):
+    """The generator learns to continue the music: the flow's squared error, which stands for its likelihood."""
+
+    name, trains = "fit", ("generator",)
+
+    def step(self, step: int) -> Losses:
+        """Continue the excerpts of a batch."""
+        steps, styles = self.excerpts(step)
+        keep = min(KEEP, (1 + step) / (10 + step))
+        return fit_step(self.game, steps, styles, self.random("train", step), keep)
+
+
+MUSIC_STAGES: dict[str, type[MusicStage]] = {stage.name: stage for stage in (EncoderStage, FitStage)}
+"""In the order of a run."""

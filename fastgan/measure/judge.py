@@ -1,0 +1,104 @@
+"""A quick judgement of a few generated clips while a run trains: how near to the music, how varied, and what is wrong."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgan.audio.scale import denormalise
+from fastgan.gan.music.excerpts import Music
+from fastgan.measure.anchors import level
+from fastgan.measure.cache import Model, embed_cached
+from fastgan.measure.distances import Reference
+from fastgan.measure.faults import veto
+from fastgan.measure.musicnn import Musicnn
+from fastgan.measure.neighbours import diversity, memorisation
+from fastgan.measure.timbre import Timbre
+from fastgan.measure.weights import Missing
+
+LEARNT, HELD_OUT = 100, 12
+"""Excerpts of the music that are listened to, of ten and one minute: enough for a distance whose other side is a few clips."""
+
+EXCERPT_S = 6.0
+"""Length of an excerpt: two patches."""
+
+PATCH_S = 3.0
+"""Length of a patch, and from one to the next."""
+
+Samples = NDArray[np.int16]
+
+
+class Judge:
+    """Knows the music of a run.
+
+    Args:
+        model: listens.
+        train: sound that is learnt from, in clips of `PATCH_S` or more.
+        held_out: sound that is not, likewise.
+        rate: Hz.
+        tick: told the share done.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        train: Sequence[Samples],
+        held_out: Sequence[Samples],
+        rate: int,
+        tick: Callable[[float], None],
+    ):
+        self._model, self._rate = model, rate
+        self._train = np.concatenate([self._hear(clip, tick, n / len(train)) for n, clip in enumerate(train)])
+        self._held_out = [embed_cached(model, level(clip), rate, hop_s=PATCH_S) for clip in held_out]
+        self._reference = Reference(self._train)
+        self._usual = diversity(self._held_out) if len(self._held_out) > 1 else None
+
+    def _hear(self, clip: Samples, tick: Callable[[float], None], share: float) -> NDArray[np.float32]:
+        tick(share)
+        return embed_cached(self._model, level(clip), self._rate, hop_s=PATCH_S)
+
+    def describe(self) -> str:
+        """Who listens, and what other music of the style gets."""
+        name = (
+            "musicnn"
+            if isinstance(self._model, Musicnn)
+            else "level, spread and rise of bands (musicnn is not installed)"
+        )
+        floor = self._reference.kad(np.concatenate(self._held_out))
+        return f"judged by KAD on {name}: held-out music has {floor:.1f}"
+
+    def __call__(self, clips: Sequence[Samples]) -> tuple[dict[str, float], tuple[str, ...]]:
+        """Judge clips, int16 [N] of `PATCH_S` or more.
+
+        Returns:
+            `kad`, the lower the nearer; `variety`, the mean distance between two clips over that of held-out music;
+            `newness`, the distance from the music learnt from, over that of held-out music. And what is wrong with the
+            clips as a set, in words, nothing for healthy ones.
+        """
+        faults = veto(clips, self._rate)
+        heard = [self._model.embed(level(clip), self._rate, hop_s=PATCH_S) for clip in clips]
+        found = {"kad": self._reference.kad(np.concatenate(heard))}
+        if self._usual:
+            found["variety"] = diversity(heard) / self._usual
+        if self._held_out:
+            found["newness"] = memorisation(heard, self._train, self._held_out).ratio
+        return found, faults.problems
+
+
+def open_judge(train: Music, held_out: Music, *, tick: Callable[[float], None]) -> Judge:
+    """Listen to some of the music of a run, evenly chosen: by musicnn where it is installed."""
+    try:
+        model: Musicnn | Timbre = Musicnn.load()
+    except Missing:
+        model = Timbre()
+    rate = train.corpus.index.rate
+    return Judge(model, _excerpts(train, LEARNT), _excerpts(held_out, HELD_OUT), rate, tick)
+
+
+def _excerpts(music: Music, most: int) -> list[Samples]:
+    """At most so many excerpts, evenly from all pieces; pieces that are too short give none."""
+    frames = music.frames
+    count = frames.count(round(EXCERPT_S * music.corpus.index.rate)) + 1
+    places = [(piece, first) for piece in music.pieces for first in range(0, piece.frames - count + 1, count)]
+    chosen = np.unique(np.linspace(0, len(places) - 1, min(most, len(places))).round().astype(int))
+    return [denormalise(music.sound(places[n][0], places[n][1], count).clamp(-1, 1).numpy()) for n in chosen]

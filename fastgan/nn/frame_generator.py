@@ -1,0 +1,53 @@
+"""The generator of latent frames: two LSTM layers that remember, and a flow that makes the next frame from fresh noise."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from fastgan.nn.flow import Flow
+from fastgan.nn.lstm import FusedLSTM
+
+State = tuple[Tensor, Tensor] | None
+"""Hidden and cell state of both layers, [2, B, H] each; None before the first frame."""
+
+
+class Step(NamedTuple):
+    """What is known before a frame, and the state after what it was known from."""
+
+    context: Tensor  # [B, T, C]
+    state: State
+
+
+class FrameGenerator(nn.Module):
+    """Autoregressive: each frame follows from those before it, from the style of the piece, and from noise of its own.
+
+    While it learns, the frames that it is shown are spoilt by noise, and it is told how much: what it makes itself is never
+    quite right either, and it must not be thrown off by that (as in Ho et al., "Cascaded diffusion models", 2022, section 4.2).
+
+    Args:
+        latents: K, values of a frame.
+        style: S, values that describe the piece.
+        hidden: units in each LSTM layer.
+        width: of the flow's blocks.
+        backend: implementation of the LSTM, see `FusedLSTM`.
+    """
+
+    def __init__(self, latents: int, style: int, *, hidden: int = 256, width: int = 384, backend: str = "auto"):
+        super().__init__()
+        self.latents = latents
+        self.enter = nn.Linear(latents + style + 1, hidden)
+        self.lstm = FusedLSTM(hidden, hidden, num_layers=2, bias="single", batch_first=True, backend=backend)
+        self.flow = Flow(latents, 2 * hidden + style, width=width)
+
+    def forward(self, frames: Tensor, style: Tensor, spoilt: Tensor, state: State = None) -> Step:
+        """Take in frames [B, T, K] that are spoilt by noise of so much [B], of pieces in a style [B, S].
+
+        Returns:
+            What is known before the frame that follows each of them, for `self.flow`, and the state.
+        """
+        along = frames.shape[:2]
+        style = style[:, None].expand(*along, -1)
+        entered = self.enter(torch.cat((frames, style, spoilt[:, None, None].expand(*along, 1)), -1))
+        out, state = self.lstm(entered, state)
+        return Step(torch.cat((out, entered, style), -1), state)
