@@ -116,10 +116,47 @@ def test_fad_infinity_sees_a_shift():
     )  # the deviation of |m|^2, three times
 
 
+def test_directions_that_count():
+    """Of the covariance diag(4, 1, 1): 6^2 / 18 = 2; of one direction in ten: 1."""
+    spread = normal(50_000, 3) * np.array([2, 1, 1], np.float32)
+    assert Reference(spread).dimensions == pytest.approx(2, rel=0.02)
+    assert Reference(normal(50, 1) * np.eye(1, 10, dtype=np.float32)).dimensions == pytest.approx(1, rel=1e-9)
+    with pytest.raises(ValueError, match="a reference that varies"):
+        _ = Reference(np.ones((10, 4), np.float32)).dimensions
+
+
+def test_few_patches_of_many_numbers_are_extrapolated_where_few_directions_count():
+    """As musicnn's are: 200 numbers whose variances fall, so that some nine directions count. The few patches it takes do."""
+    spread = np.exp(-np.arange(200) / 4.5).astype(np.float32)
+    reference = Reference(normal(20_000, 200) * np.sqrt(spread))
+    assert reference.dimensions == pytest.approx(9, rel=0.05)
+    assert reference.fewest in {36, 40}
+    sets = [normal(reference.fewest, 200, seed=seed) * np.sqrt(spread) for seed in range(1, 21)]
+    biased = np.mean([reference.fad(other) for other in sets])
+    values = [reference.fad_infinity(other, seed=0).value for other in sets]
+    assert abs(np.mean(values)) < 0.25 * biased, "at the fewest; a quarter is more than was seen"
+    assert np.std(values) < 0.5 * biased
+
+
+def test_the_error_is_that_of_a_least_squares_line():
+    """The spread of intercepts over many lines with known noise."""
+    x = 1 / np.linspace(20, 100, 15)
+    lines = [distances._line(x, 5 + 30 * x + np.random.default_rng(seed).normal(0, 0.1, 15)) for seed in range(400)]
+    values = [line.value for line in lines]
+    assert np.mean(values) == pytest.approx(5, abs=4 * np.std(values) / 20)
+    assert np.sqrt(np.mean([line.error**2 for line in lines])) == pytest.approx(np.std(values), rel=0.1)
+    exact = distances._line(x, 5 + 30 * x)
+    assert (exact.value, exact.slope) == (pytest.approx(5), pytest.approx(30))
+    assert exact.error < 1e-12
+    assert exact.r_squared == pytest.approx(1)
+
+
 def test_too_few_patches_to_extrapolate():
-    with pytest.raises(ValueError, match=r"31 patches of 8 numbers; .* at least 32"):
-        Reference(normal(100, 8)).fad_infinity(normal(31, 8), seed=0)
-    Reference(normal(100, 8)).fad_infinity(normal(32, 8), seed=0)
+    reference = Reference(normal(100, 8))
+    assert reference.fewest == 32, "of 7.4 directions"
+    with pytest.raises(ValueError, match=r"31 patches; .* of this reference takes 32"):
+        reference.fad_infinity(normal(31, 8), seed=0)
+    assert math.isfinite(reference.fad_infinity(normal(32, 8), seed=0).value)
 
 
 @pytest.mark.parametrize(
