@@ -191,7 +191,13 @@ class EvaluateConfig:
     clips: int = option("pieces in a set, at most", 10)
     train_clips: int = option("pieces of the music that may have been learnt from, at most; 0 for all", 100)
     rate: int = option("sample rate that folders are brought to, Hz; a run has its own", 22_050)
-    seed: int = option("chooses the split of a folder, and the anchors", 0)
+    group: str = option(
+        "which files of REAL are one recording, kept on one side of the split: file, each is one; name, those whose names differ only in "
+        "their last number (track-01, track-02); folder, those of a folder; a run has its own split",
+        "file",
+        choices=("file", "name", "folder"),
+    )
+    seed: int = option("chooses the split of a folder, the anchors, and the subsets of FAD", 0)
 
     def __post_init__(self) -> None:
         check_range(self, "seconds", 3, 600)

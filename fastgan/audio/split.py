@@ -1,12 +1,19 @@
 """Which clips a run uses, and which of them it never trains on."""
 
+import re
 from collections import deque
 from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
 
 import numpy as np
 
 from fastgan.audio.store import Clip
 from fastgan.base.errors import BadInput, printable
+
+GROUPS = ("file", "name", "folder")
+"""How recordings are told apart; see `recordings`."""
+
+_LAST_NUMBER = re.compile(r"\d+(?=\D*$)")
 
 
 def long_enough(clips: Sequence[Clip], samples: int) -> tuple[list[Clip], list[dict[str, str]]]:
@@ -68,19 +75,62 @@ def choose_clips(clips: Sequence[Clip], genres: Iterable[str], count: int, seed:
     return sorted(picked, key=lambda clip: clip.start)
 
 
-def split_clips(clips: list[Clip], seed: int) -> tuple[list[Clip], list[Clip]]:
-    """Split 6 : 1 by clip, per genre, seeded: (train, held out). Clips with the very same sound stay on one side.
+def recordings(clips: Sequence[Clip], group: str = "file") -> list[int]:
+    """Say which clips are of one recording, as far as their names tell; the very same sound twice in a genre is one, too.
 
-    A single clip is cut in time instead: its last seventh is held out.
+    Args:
+        clips: all there are.
+        group: "file", each file is one; "name", files of one folder whose names differ only in their last number are one
+            (`track-01.wav`, `track-02.wav`); "folder", the files of each folder are one.
+
+    Returns:
+        A number for each clip, equal for those of one recording and of one genre.
+
+    Raises:
+        ValueError: an unknown group.
     """
-    groups: dict[tuple[str, str], list[Clip]] = {}
-    for clip in clips:
-        groups.setdefault((clip.genre, clip.digest), []).append(clip)
+    if group not in GROUPS:
+        raise ValueError(f"group is {group!r}; it takes {', '.join(GROUPS)}")
+    first: dict[tuple[str, ...], int] = {}
+    above = list(range(len(clips)))  # a forest: what a clip is one with, itself at the root
+
+    def root(number: int) -> int:
+        while above[number] != number:
+            number = above[number]
+        return number
+
+    for number, clip in enumerate(clips):
+        path = PurePosixPath(clip.name)
+        keys = [("sound", clip.genre, clip.digest)]
+        if group == "name":
+            keys.append(("name", clip.genre, str(path.parent), *_LAST_NUMBER.split(path.stem)))
+        elif group == "folder":
+            keys.append(("folder", clip.genre, str(path.parent)))
+        for key in keys:
+            above[root(number)] = root(first.setdefault(key, number))
+    return [root(number) for number in range(len(clips))]
+
+
+def split_clips(clips: list[Clip], seed: int, group: str = "file") -> tuple[list[Clip], list[Clip]]:
+    """Split 6 : 1 by recording, per genre, seeded: (train, held out). Clips of one recording stay on one side.
+
+    A single clip is cut in time instead: its last seventh is held out. Of a single recording the last seventh of its clips is.
+
+    Args:
+        clips: to be split.
+        seed: chooses which are held out.
+        group: how recordings are told apart, see `recordings`.
+
+    Raises:
+        ValueError: an unknown group.
+    """
+    of = {clip: (clip.genre, number) for clip, number in zip(clips, recordings(clips, group), strict=True)}
+    groups = list(dict.fromkeys(of.values()))
     if len(groups) == 1:
         return _split_within(clips)
     genres = sorted({genre for genre, _ in groups})
     random = np.random.default_rng([seed, 2])
-    orders = {genre: random.permutation([digest for g, digest in groups if g == genre]).tolist() for genre in genres}
+    orders = {genre: random.permutation([number for g, number in groups if g == genre]).tolist() for genre in genres}
     # Largest remainders: 6 : 1 over all, as near to it in each genre as whole clips allow, no genre held out entirely.
     shares = {genre: len(order) / 7 for genre, order in orders.items()}
     quota = {genre: int(share) for genre, share in shares.items()}
@@ -88,11 +138,8 @@ def split_clips(clips: list[Clip], seed: int) -> tuple[list[Clip], list[Clip]]:
     for genre in sorted(genres, key=lambda g: (len(orders[g]) < 2, quota[g] - shares[g], random.random())):
         if spare > 0:
             quota[genre], spare = quota[genre] + 1, spare - 1
-    held = {(genre, digest) for genre in genres for digest in orders[genre][: quota[genre]]}
-    return (
-        [clip for clip in clips if (clip.genre, clip.digest) not in held],
-        [clip for clip in clips if (clip.genre, clip.digest) in held],
-    )
+    held = {(genre, number) for genre in genres for number in orders[genre][: quota[genre]]}
+    return [clip for clip in clips if of[clip] not in held], [clip for clip in clips if of[clip] in held]
 
 
 def _split_within(clips: list[Clip]) -> tuple[list[Clip], list[Clip]]:

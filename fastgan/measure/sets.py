@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fastgan.audio.corpus import Corpus, open_demo, open_folder
 from fastgan.audio.files import read_sound
 from fastgan.audio.folder import list_sounds
-from fastgan.audio.split import choose_clips, long_enough, split_clips
+from fastgan.audio.split import choose_clips, long_enough, recordings, split_clips
 from fastgan.audio.store import Clip
 from fastgan.base.errors import BadInput, printable
 from fastgan.gan.run import read_config
@@ -22,23 +22,33 @@ Samples = NDArray[np.int16]
 Progress = Callable[[int, int, str], None]
 """Told done, total, name."""
 
+_TOLD_APART = {
+    "file": "each file counts as a recording of its own; where several are cut from one, --group keeps them on one side",
+    "name": "files of one folder whose names differ only in their last number count as one recording",
+    "folder": "the files of each folder count as one recording",
+}
+
 
 @dataclass(frozen=True)
 class Real:
-    """Real music, as a run split it, or split 6 : 1 by file.
+    """Real music, as a run split it, or split 6 : 1 by recording.
 
     Attributes:
         train: what may have been learnt from, whole clips in pieces of `seconds`, at one loudness.
         held_out: what was not, pieces of `seconds` at one loudness.
         rate: Hz.
+        split: how the two sides came about, a sentence.
     """
 
     train: list[Samples]
     held_out: list[Samples]
     rate: int
+    split: str
 
 
-def read_real(place: Path, rate: int, seconds: float, *, seed: int, progress: Progress | None = None) -> Real:
+def read_real(
+    place: Path, rate: int, seconds: float, *, seed: int, group: str = "file", progress: Progress | None = None
+) -> Real:
     """Read a folder of music, or the music of a run with its own split.
 
     Args:
@@ -46,12 +56,16 @@ def read_real(place: Path, rate: int, seconds: float, *, seed: int, progress: Pr
         rate: Hz that a folder is brought to; a run has its own.
         seconds: of each piece.
         seed: chooses the split of a folder.
+        group: how the recordings of a folder are told apart, see `fastgan.audio.split.recordings`; a run has its own split.
         progress: told after every file.
 
     Raises:
-        BadInput: there is no such folder, or too little music in it.
+        BadInput: there is no such folder, too little music in it, or only one recording.
+        ValueError: an unknown group.
     """
-    if (place / "config.json").exists():
+    of_run = (place / "config.json").exists()
+    if of_run:
+        group = "file"
         told = read_config(place)["settings"]
         rate, seed = told["rate"], told["seed"]
         genres = [name.strip() for name in told["genres"].split(",") if name.strip()]
@@ -67,10 +81,16 @@ def read_real(place: Path, rate: int, seconds: float, *, seed: int, progress: Pr
             f"{printable(place)} has {len(clips)} different sounds of {seconds:g} s or more; two are needed, for one to be held out; "
             "take fewer --seconds or give more music"
         )
-    train, held_out = (
-        [piece for clip in side for piece in cut(_samples(corpus, clip), length)] for side in split_clips(clips, seed)
-    )
-    return Real(train, held_out, rate)
+    if len(set(recordings(clips, group))) < 2:
+        raise BadInput(
+            f"the {len(clips)} files in {printable(place)} are one recording by --group {group}; two are needed, for one to be held out; "
+            "name or file them apart, or take --group file"
+        )
+    sides = split_clips(clips, seed, group)
+    train, held_out = ([piece for clip in side for piece in cut(_samples(corpus, clip), length)] for side in sides)
+    learnt, kept = (len(set(recordings(side, group))) for side in sides)
+    told_apart = "the split of the run" if of_run else _TOLD_APART[group]
+    return Real(train, held_out, rate, f"{learnt} recordings to learn from and {kept} held out: {told_apart}")
 
 
 def read_generated(place: Path, rate: int, seconds: float) -> list[Samples]:
@@ -100,9 +120,12 @@ def cut(samples: Samples, length: int) -> list[Samples]:
 
 def choose(pieces: list[Samples], count: int) -> list[Samples]:
     """At most so many, evenly from all: neighbours are of one recording."""
-    if len(pieces) <= count:
-        return pieces
-    return [pieces[place] for place in np.linspace(0, len(pieces) - 1, count).round().astype(int)]
+    return [pieces[place] for place in evenly(len(pieces), count)]
+
+
+def evenly(total: int, count: int) -> list[int]:
+    """Give at most so many places of 0 to `total` - 1, evenly spread, ascending."""
+    return list(range(total)) if total <= count else np.linspace(0, total - 1, count).round().astype(int).tolist()
 
 
 def _music_of_run(told: dict[str, Any], genres: list[str], progress: Progress | None) -> tuple[Corpus, list[Clip]]:

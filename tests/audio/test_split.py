@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from fastgan.audio.split import choose_clips, long_enough, same_sound, split_clips
+from fastgan.audio.split import choose_clips, long_enough, recordings, same_sound, split_clips
 from fastgan.audio.store import Clip
 from fastgan.base.errors import BadInput
 
@@ -63,6 +63,59 @@ def test_copies_of_one_recording_stay_on_one_side() -> None:
 def test_a_corpus_of_copies_is_split_all_the_same() -> None:
     train, held = split_clips([Clip(f"{n}.wav", "a", 10 * n, 10, "same") for n in range(7)], 0)
     assert (len(train), len(held)) == (6, 1)
+
+
+def named(*names: str, genre: str = "a") -> list[Clip]:
+    return [Clip(name, genre, 10 * place, 10, name) for place, name in enumerate(names)]
+
+
+def groups(clips: list[Clip], group: str) -> list[list[str]]:
+    """The names of each recording."""
+    found: dict[int, list[str]] = {}
+    for clip, number in zip(clips, recordings(clips, group), strict=True):
+        found.setdefault(number, []).append(clip.name)
+    return list(found.values())
+
+
+def test_recordings_are_told_apart_as_asked() -> None:
+    corpus = named("x/one-1.wav", "x/one-02.flac", "x/two-1.mp3", "x/two-1b.mp3", "x/alone.wav", "y/one-3.wav", "9.wav")
+    assert groups(corpus, "file") == [[clip.name] for clip in corpus]
+    assert groups(corpus, "folder") == [[clip.name for clip in corpus[:5]], ["y/one-3.wav"], ["9.wav"]]
+    assert groups(corpus, "name") == [
+        ["x/one-1.wav", "x/one-02.flac"],
+        ["x/two-1.mp3"],
+        ["x/two-1b.mp3"],
+        ["x/alone.wav"],
+        ["y/one-3.wav"],
+        ["9.wav"],
+    ]
+    with pytest.raises(ValueError, match="group is 'artist'; it takes file, name, folder"):
+        recordings(corpus, "artist")
+
+
+def test_only_the_last_number_may_differ() -> None:
+    corpus = named("2/song 1 take 1.wav", "2/song 1 take 2.wav", "2/song 2 take 1.wav", "2/song  take 1.wav")
+    assert groups(corpus, "name") == [
+        ["2/song 1 take 1.wav", "2/song 1 take 2.wav"],
+        [corpus[2].name],
+        [corpus[3].name],
+    ]
+
+
+def test_a_copy_joins_two_recordings() -> None:
+    one, two, three = named("one-1.wav", "one-2.wav", "two-1.wav")
+    copy = Clip("two-2.wav", "a", 30, 10, one.digest)
+    assert groups([one, two, three, copy], "name") == [["one-1.wav", "one-2.wav", "two-1.wav", "two-2.wav"]]
+    assert groups([one, three, copy, two], "file") == [["one-1.wav", "two-2.wav"], ["two-1.wav"], ["one-2.wav"]]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_recordings_stay_whole(seed: int) -> None:
+    corpus = named(*(f"song {song} part-{part}.wav" for part in range(5) for song in "abcdefghijklmn"))
+    train, held = split_clips(corpus, seed, "name")
+    assert sorted(train + held, key=lambda clip: clip.start) == corpus
+    assert len(held) == 10  # two of 14 recordings
+    assert {clip.name[:6] for clip in train}.isdisjoint(clip.name[:6] for clip in held)
 
 
 def test_clips_are_spread_over_genres() -> None:

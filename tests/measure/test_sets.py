@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 import pytest
+import soundfile
 
 from fastgan.base.errors import BadInput
 from fastgan.measure.anchors import LEVEL
-from fastgan.measure.sets import choose, cut, read_generated, read_real
+from fastgan.measure.sets import choose, cut, evenly, read_generated, read_real
 from fastgan.train import main as train
 from tests.conftest import RATE, tune
 
@@ -30,6 +31,8 @@ def test_the_chosen_are_spread():
     pieces = [np.full(1, number, np.int16) for number in range(10)]
     assert [int(piece[0]) for piece in choose(pieces, 4)] == [0, 3, 6, 9]
     assert choose(pieces, 20) == pieces
+    assert evenly(7, 3) == [0, 3, 6]
+    assert evenly(3, 7) == [0, 1, 2]
 
 
 def test_a_folder_is_split_by_file(music):
@@ -37,13 +40,30 @@ def test_a_folder_is_split_by_file(music):
     assert (len(real.train), len(real.held_out), real.rate) == (24, 4, RATE)
     heard = {piece.tobytes() for piece in real.train}
     assert not heard & {piece.tobytes() for piece in real.held_out}
+    assert real.split.startswith("12 recordings to learn from and 2 held out: each file counts")
+
+
+def test_a_folder_is_split_by_recording(tmp_path):
+    """Seven recordings in three parts each: all parts of the one that is held out are."""
+    for song in range(7):
+        for part in range(3):
+            samples = tune(1.0, seed=10 * song + part)
+            soundfile.write(tmp_path / f"song{'abcdefg'[song]}-{part}.wav", samples, RATE, subtype="PCM_16")
+    real = read_real(tmp_path, RATE, 1.0, seed=0, group="name")
+    assert (len(real.train), len(real.held_out)) == (18, 3)
+    parts = [cut(tune(1.0, seed=10 * song + part), RATE)[0].tobytes() for song in range(7) for part in range(3)]
+    assert len({parts.index(piece.tobytes()) // 3 for piece in real.held_out}) == 1
+    assert real.split.startswith("6 recordings to learn from and 1 held out: files of one folder whose names")
+    with pytest.raises(BadInput, match=r"the 21 files in .* are one recording by --group folder; two are needed"):
+        read_real(tmp_path, RATE, 1.0, seed=0, group="folder")
 
 
 def test_a_run_is_split_as_it_was(tmp_path, music):
     folder = music(per_genre=9, seconds=1.0)
     told = ["--data", str(folder), "--clips", "8", "--seed", "5", "--fit-epochs", "0", "--epochs", "0", "--hidden", "4"]
     assert train([*told, "--out", str(tmp_path / "run")]) == 0
-    real = read_real(tmp_path / "run", 44_100, 1.0, seed=0)
+    real = read_real(tmp_path / "run", 44_100, 1.0, seed=0, group="name")
+    assert real.split.endswith("the split of the run")
     split = json.loads((tmp_path / "run" / "config.json").read_text())["corpus"]
     assert (len(real.train), len(real.held_out), real.rate) == (split["train_clips"], split["held_out_clips"], RATE)
 
