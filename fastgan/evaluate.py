@@ -15,10 +15,10 @@ from fastgan.measure.anchors import anchors
 from fastgan.measure.compare import Comparison, Ears, Measured, with_positions
 from fastgan.measure.musicnn import Musicnn
 from fastgan.measure.notes import Transcriber
-from fastgan.measure.sets import choose, read_generated, read_real
+from fastgan.measure.sets import choose, evenly, read_generated, read_real
 from fastgan.measure.words import columns_of, pieces_of, row_of
 
-GENERATED, HELD_OUT, SHAPED = "generated", "real, held out", "shaped noise"
+TRAIN, HELD_OUT, GENERATED, SHAPED = "real, learnt from", "real, held out", "generated", "shaped noise"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,6 +52,7 @@ def evaluate(real: Path, generated: Path, config: EvaluateConfig) -> int:
             config.rate,
             config.seconds,
             seed=config.seed,
+            group=config.group,
             progress=lambda done, total, _: bar.update(done / total),
         )
     made = choose(read_generated(generated, music.rate, config.seconds), config.clips)
@@ -59,9 +60,13 @@ def evaluate(real: Path, generated: Path, config: EvaluateConfig) -> int:
     with screen.bar("listening to the music", 1) as bar:
         train = choose(music.train, config.train_clips or len(music.train))
         comparison = Comparison(train, held_out, music.rate, ears, count=len(made), seed=config.seed, tick=bar.update)
+    screen.say(f"the music: {music.split}")
     sets = {HELD_OUT: held_out, GENERATED: made} | anchors(held_out, music.rate, config.seed)
     found: list[Measured] = []
     with screen.bar("listening to the sounds", 1) as bar:
+        apart = evenly(len(train), min(config.clips, len(train) // 2))
+        if len(apart) > 1:
+            found.append(comparison.measure_train(TRAIN, apart))
         for number, (name, clips) in enumerate(sets.items(), start=1):
             found.append(comparison.measure(name, clips))
             bar.update(number / len(sets))
@@ -77,11 +82,14 @@ def evaluate(real: Path, generated: Path, config: EvaluateConfig) -> int:
         "train_clips": len(train),
         "seconds": config.seconds,
         "rate": music.rate,
+        "split": music.split,
+        "fewest_patches": comparison.reference.fewest if comparison.reference else None,
         "absent": ears.absent,
         "bands": bands,
     }
     write_json(folder / "evaluation.json", told | {"sets": [asdict(one) for one in found]})
-    write_page(folder / "evaluation.html", "Generated sound beside real music", pieces_of(found, told))
+    judged = next(one for one in found if one.name == GENERATED)
+    write_page(folder / "evaluation.html", "Generated sound beside real music", pieces_of(found, judged, told))
     screen.say(f"done: {printable(folder / 'evaluation.html')}, and evaluation.json beside it")
     return 0
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgan.measure.cache import embed_cached
-from fastgan.measure.distances import Reference
+from fastgan.measure.distances import Extrapolation, Reference
 from fastgan.measure.faults import veto
 from fastgan.measure.musicnn import Musicnn
 from fastgan.measure.neighbours import diversity, memorisation
@@ -51,7 +51,7 @@ class Measured:
         clips: how many.
         verdict: "healthy", or why the set is vetoed.
         vetoed: whether its distances say nothing.
-        kad, fad: distances from the train patches, see `fastgan.measure.distances`.
+        kad, fad, fad_infinity: distances from the train patches, see `fastgan.measure.distances`; the last takes some patches.
         position: of `kad` between held-out real music (0) and shaped noise (1).
         diversity: mean distance between two clips, over that of held-out ones.
         memorisation: see `fastgan.measure.neighbours.Memorisation.ratio`.
@@ -65,6 +65,7 @@ class Measured:
     vetoed: bool
     kad: float | None = None
     fad: float | None = None
+    fad_infinity: Extrapolation | None = None
     position: float | None = None
     diversity: float | None = None
     memorisation: float | None = None
@@ -81,7 +82,7 @@ class Comparison:
         rate: Hz.
         ears: who listens.
         count: clips in a set: bands are of means over as many.
-        seed: of the bands.
+        seed: of the bands, and of the subsets that FAD is extrapolated from.
         tick: told how far listening to the train clips is.
     """
 
@@ -96,15 +97,14 @@ class Comparison:
         seed: int,
         tick: Tick,
     ):
-        self.rate, self.ears = rate, ears
-        self.train, self.reference, self.held_out = None, None, list[Patches]()
+        self.rate, self.ears, self.seed = rate, ears, seed
+        self.train, self.heard, self.held_out = train, list[Patches](), list[Patches]()
+        self.reference: Reference | None = None
         if ears.musicnn is not None:
-            heard = []
             for number, clip in enumerate(train, start=1):
-                heard.append(self._patches(clip))
+                self.heard.append(self._patches(clip))
                 tick(number / len(train))
-            self.train = np.concatenate(heard)
-            self.reference = Reference(self.train)
+            self.reference = Reference(np.concatenate(self.heard))
             self.held_out = [self._patches(clip) for clip in held_out]
         self.usual = diversity(self.held_out) if len(self.held_out) > 1 else None
         by_clip = [self._panel(clip) for clip in held_out]
@@ -112,25 +112,46 @@ class Comparison:
 
     def measure(self, name: str, clips: Sequence[Samples]) -> Measured:
         """Everything about a set of sounds."""
+        if self.reference is None:
+            return self._alone(name, clips)
+        return self._beside(self._alone(name, clips), [self._patches(clip) for clip in clips], self.reference)
+
+    def measure_train(self, name: str, places: Sequence[int]) -> Measured:
+        """The same for some of the train clips, against the others.
+
+        Args:
+            name: of the set.
+            places: of the clips among the train clips; at least two patches are left.
+        """
+        found = self._alone(name, [self.train[place] for place in places])
+        if self.reference is None:
+            return found
+        others = np.concatenate([heard for place, heard in enumerate(self.heard) if place not in set(places)])
+        return self._beside(found, [self.heard[place] for place in places], Reference(others))
+
+    def _alone(self, name: str, clips: Sequence[Samples]) -> Measured:
+        """What takes no other set: faults, and the panel."""
         faults = veto(clips, self.rate)
         panel: dict[str, float | None] = {}
         by_clip = [self._panel(clip) for clip in clips]
         for key in by_clip[0]:
             panel[key] = mean([one.get(key) for one in by_clip])
         judged = [band.inside(panel[key]) for key, band in self.bands.items() if band is not None]
-        found = Measured(
+        return Measured(
             name, len(clips), faults.verdict, not faults.ok, panel=panel, inside=sum(judged) if judged else None
         )
-        if self.train is None or self.reference is None:
-            return found
-        patches = [self._patches(clip) for clip in clips]
+
+    def _beside(self, found: Measured, patches: Sequence[Patches], reference: Reference) -> Measured:
+        """What was found, and how the patches of each clip lie beside real ones."""
         every = np.concatenate(patches)
-        near = memorisation(patches, self.train, self.held_out) if self.held_out else None
+        near = memorisation(patches, reference.patches, self.held_out) if self.held_out else None
         apart = diversity(patches) if len(patches) > 1 else None
+        enough = len(every) >= reference.fewest
         return replace(
             found,
-            kad=self.reference.kad(every),
-            fad=self.reference.fad(every),
+            kad=reference.kad(every),
+            fad=reference.fad(every),
+            fad_infinity=reference.fad_infinity(every, seed=self.seed) if enough else None,
             diversity=apart / self.usual if apart is not None and self.usual else None,
             memorisation=None if near is None else near.ratio,
         )

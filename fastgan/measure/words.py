@@ -17,6 +17,11 @@ _TITLES = {
     "tempo_strength": "tempo",
 }
 
+_INFINITE = (
+    "FAD extrapolated to infinitely many patches of the same clips, and the standard error of that line's end; what few clips "
+    "add stays, and the chance of which clips they are is not in the error; takes {} patches of 3 s in a set"
+)
+
 
 def columns_of(found: Sequence[Measured]) -> list[str]:
     """The heads of the table."""
@@ -26,6 +31,7 @@ def columns_of(found: Sequence[Measured]) -> list[str]:
         "KAD",
         "position",
         "FAD",
+        "FAD inf (error)",
         "diversity",
         "new",
         *(_TITLES[name] for name in found[0].panel),
@@ -36,25 +42,28 @@ def columns_of(found: Sequence[Measured]) -> list[str]:
 
 def row_of(one: Measured, found: Sequence[Measured]) -> list[str]:
     """A line of the table; a dash where there is no value."""
+    line = one.fad_infinity
     counted = "-" if one.inside is None else f"{one.inside} of {len(one.panel)}"
     return [
         one.name,
         f"{one.clips}",
-        *(_number(value) for value in (one.kad, one.position, one.fad, one.diversity, one.memorisation)),
+        *(_number(value) for value in (one.kad, one.position, one.fad)),
+        "-" if line is None else f"{_number(line.value)} ({_number(line.error)})",
+        *(_number(value) for value in (one.diversity, one.memorisation)),
         *(_number(one.panel[name]) for name in found[0].panel),
         counted,
         "vetoed" if one.vetoed else "healthy",
     ]
 
 
-def pieces_of(found: Sequence[Measured], told: Mapping[str, Any]) -> list[Piece]:
+def pieces_of(found: Sequence[Measured], generated: Measured, told: Mapping[str, Any]) -> list[Piece]:
     """The page.
 
     Args:
-        found: the sets; the second is the generated one.
-        told: what they were measured with: "train_clips", "seconds", "rate", "absent", "bands".
+        found: the sets.
+        generated: the one that all is about.
+        told: what they were measured with: "train_clips", "seconds", "rate", "split", "fewest_patches", "absent", "bands".
     """
-    generated = found[1]
     bands = [
         [_TITLES[name], "-" if ends is None else f"{_number(ends[0])} to {_number(ends[1])}"]
         for name, ends in told["bands"].items()
@@ -66,7 +75,8 @@ def pieces_of(found: Sequence[Measured], told: Mapping[str, Any]) -> list[Piece]
         ),
         Text(
             f"Sets of up to {generated.clips} pieces of {told['seconds']:g} s at {told['rate']:,} Hz, all at one loudness, measured "
-            f"against {told['train_clips']} pieces of the music that may have been learnt from."
+            f"against {told['train_clips']} pieces of the music that may have been learnt from. The music "
+            f"has {told['split']}."
         ),
         Table(columns_of(found), [row_of(one, found) for one in found]),
         *(Text(f"Left out: {reason}") for reason in told["absent"]),
@@ -80,6 +90,7 @@ def pieces_of(found: Sequence[Measured], told: Mapping[str, Any]) -> list[Piece]
                 ],
                 ["position", "of the KAD between held-out music (0) and noise with the music's mean spectrum (1)"],
                 ["FAD", "Frechet distance of the same; far too large for few clips, so compare sets of equal size"],
+                ["FAD inf (error)", _INFINITE.format(told["fewest_patches"] or "some")],
                 ["diversity", "mean distance between two pieces, over that of held-out music"],
                 [
                     "new",

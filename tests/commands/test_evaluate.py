@@ -8,6 +8,9 @@ import pytest
 from fastgan import evaluate
 from fastgan.measure import compare
 from fastgan.measure.compare import Ears
+from fastgan.measure.distances import Reference
+from fastgan.measure.sets import evenly, read_real
+from tests.conftest import RATE
 
 
 class Model:
@@ -34,9 +37,13 @@ def test_without_the_packages_the_rest_is_measured(folders, tmp_path, monkeypatc
     said = capsys.readouterr().out
     assert "left out: KAD: the package musicnn is not installed" in said
     assert "silence: degenerate clips" in said
+    assert "the music: 12 recordings to learn from and 2 held out: each file counts as a recording of its own" in said
     found = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     by_name = {one["name"]: one for one in found["sets"]}
     assert by_name["generated"]["kad"] is None
+    assert by_name["real, learnt from"]["panel"]["flux_db"] > 0
+    assert by_name["real, learnt from"]["fad_infinity"] is None
+    assert found["fewest_patches"] is None
     assert by_name["white noise"]["vetoed"]
     assert set(found["bands"]) == set(compare.PANEL)
     assert "KAD: the package musicnn is not installed" in (tmp_path / "out" / "evaluation.html").read_text()
@@ -54,6 +61,41 @@ def test_distances_have_their_order(folders, tmp_path, monkeypatch):
     assert by_name["one clip copied"]["diversity"] == 0
     assert by_name["generated"]["memorisation"] > 0
     assert found["train_clips"] == 24
+
+
+def test_real_music_is_measured_against_the_rest_of_it(folders, tmp_path, monkeypatch):
+    """Its clips are taken out of the reference: no patch of theirs is at distance 0."""
+    monkeypatch.setattr(evaluate, "_ears", lambda: Ears(Model(), None))
+    real, made = folders
+    assert evaluate.main([str(real), str(made), "--seconds", "3", "--clips", "4"]) == 0
+    found = json.loads((made / "evaluation" / "evaluation.json").read_text())
+    assert [one["name"] for one in found["sets"][:3]] == ["real, learnt from", "real, held out", "generated"]
+    learnt = found["sets"][0]
+    music = read_real(real, RATE, 3.0, seed=0)
+    heard = [Model().embed(clip, RATE, hop_s=3.0) for clip in music.train]
+    taken = evenly(24, 4)
+    rest = Reference(np.concatenate([patches for place, patches in enumerate(heard) if place not in taken]))
+    assert learnt["kad"] == rest.kad(np.concatenate([heard[place] for place in taken]))
+    assert learnt["memorisation"] > 0
+
+
+def test_fad_is_extrapolated_where_there_are_enough_patches(folders, monkeypatch):
+    monkeypatch.setattr(evaluate, "_ears", lambda: Ears(Model(), None))
+    real, made = folders
+    assert evaluate.main([str(real), str(made), "--seconds", "3", "--clips", "4"]) == 0
+    found = json.loads((made / "evaluation" / "evaluation.json").read_text())
+    assert found["fewest_patches"] in {8, 12}, "of two or three directions; a set has 12 patches"
+    for one in found["sets"]:
+        assert set(one["fad_infinity"]) == {"value", "error", "slope", "r_squared"}
+    page = (made / "evaluation" / "evaluation.html").read_text()
+    value, error = (found["sets"][2]["fad_infinity"][name] for name in ("value", "error"))
+    assert f"{value:.2f} ({error:.2f})" in page
+    assert f"takes {found['fewest_patches']} patches" in page
+    assert evaluate.main([str(real), str(made), "--seconds", "3", "--clips", "2"]) == 0
+    found = json.loads((made / "evaluation" / "evaluation.json").read_text())
+    assert found["fewest_patches"] > 6
+    assert found["sets"][2]["fad"] is not None
+    assert found["sets"][2]["fad_infinity"] is None, "6 patches are too few"
 
 
 def test_bad_input_is_named(music, tmp_path, capsys):
