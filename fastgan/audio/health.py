@@ -24,6 +24,13 @@ DC_OFFSET = 0.1  # -20 dBFS: a click at each end, and a tenth of the range lost;
 HIGH_SHARE, HIGH_ONLY = 0.5, 0.9  # more than half and no rhythm, or nothing else whatever the rhythm
 FLAT = 0.5  # flatness: white noise gives over 0.75 (two frames) to 1, pink noise from 20 Hz up 0.43, music under 0.2
 STEADY_DB = 1.5  # mean step between frames: noise of 400 values a frame moves by 0.35 dB, a drum's decay by several
+NOISE, NOISE_S = (
+    0.11,
+    5.0,
+)  # departure from noise: 1,611 stretches of 5 s of real music give 0.127 and more, drums alone 0.2
+NOTELESS = (
+    0.04  # share in notes that decides in shorter sounds: real music and drums alone give 0.068 and more, hiss 0.015
+)
 SHAPED_FLAT, UNMOVED_DB = 0.15, 0.5  # noise with a bent spectrum; a second of dense metal moves by 0.55 dB and more
 WHISTLE_HZ, WHISTLE_SHARE = (
     2_000.0,
@@ -131,7 +138,8 @@ def examine(samples: Samples | NDArray[np.floating], rate: int) -> Health:
     frame_rms = frames.std(axis=1, dtype=np.float32) / np.float32(FULL_SCALE)
     heard = np.flatnonzero(frame_rms >= SILENCE) * frame
     levels = Levels.of(samples, frames, frame_rms, rate)
-    spectrum, cycle = Spectrum.of(samples, rate, heard), Cycle.of(samples, rate, heard)
+    short = levels.heard_share * levels.seconds < NOISE_S
+    spectrum, cycle = Spectrum.of(samples, rate, heard, notes=short), Cycle.of(samples, rate, heard)
     problems = dict(_problems(levels, spectrum, cycle))
     verdict = "; ".join(f"{name}: {meaning}" for name, meaning in problems.items()) or "healthy"
     return Health(tuple(problems), verdict, levels, spectrum, cycle)
@@ -193,9 +201,21 @@ def _steady_faults(levels: Levels, spectrum: Spectrum, cycle: Cycle | None) -> I
             "steady noise",
             f"a hiss that never changes, without notes or beats (flatness {spectrum.flatness:.2f} of 1)",
         )
+    elif held and _noise(levels, spectrum):
+        yield (
+            "steady noise",
+            f"it moves as noise of one colour does, by chance alone ({spectrum.departure:.2g} nepers from it), without notes or beats",
+        )
     if spectrum.high_share > (HIGH_SHARE if steady else HIGH_ONLY):
         share = _percent(spectrum.high_share)
         yield "high-pitched", f"{share} of the energy is above {spectrum.high_hz:.0f} Hz, above any note"
+
+
+def _noise(levels: Levels, spectrum: Spectrum) -> bool:
+    """Whether all frequencies move as those of stationary noise do; in a short sound chance is large, so notes are asked for too."""
+    noteless = spectrum.tonal_share is not None and spectrum.tonal_share < NOTELESS
+    heard_s = levels.heard_share * levels.seconds
+    return spectrum.departure < NOISE and (heard_s >= NOISE_S or (heard_s >= 0.9 * NOTE_S and noteless))
 
 
 def _mean(flags: NDArray[np.bool_]) -> float:

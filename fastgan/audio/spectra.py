@@ -1,10 +1,11 @@
-"""Which frequencies a sound holds, and which cycle it repeats: measured on a bounded number of its frames."""
+"""Which frequencies a sound holds, how they move, and which cycle it repeats: measured on a bounded number of its frames."""
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import median_filter
 
 from fastgan.audio.scale import FULL_SCALE
 
@@ -14,7 +15,13 @@ TONE_SHARE = 0.95  # of the energy in one spectral peak: a second partial weaker
 REPEAT = 0.99  # correlation of a cycle with the next: noise 20 dB under it is let pass, a real drone's movement is not
 ALIKE = 0.9  # cosine between a frame's spectrum and the mean: loops give over 0.95, three notes in turn at most 0.82
 LONGEST_CYCLE_S = 0.25  # 240 beats a minute, the end of a metronome's scale: slower repeats may be a drum machine
+TONAL = 10.0  # times the median power around: what stands out of its surroundings, as a note does
+NOISE_LIKE = (
+    0.25  # departure from noise, under which it is worth a look whether there are notes: music is under it at times
+)
 
+_AROUND_HZ = 60.0  # on either side: 22 bins in all, of which a partial takes four
+_TOGETHER = 4  # bins whose movement is averaged: a peak under the Hann window is as wide, and chance is halved
 _SPECTRUM_S = 0.19  # bins of about 5 Hz: a semitone at 90 Hz
 _CYCLES_S, _CYCLES_RATE = 0.6, 48_000  # longest cycle twice and more; rates above are thinned
 _SPECTRA, _CYCLE_FRAMES = 64, 24  # frames looked at: the cost is the same for any length
@@ -36,10 +43,14 @@ class Spectrum:
     tone_share: float  # of frames that hold that one frequency and nothing else
     steady_share: float  # of frames in which it is the strongest, whatever else they hold
     peak_share: float  # of a frame's energy in its strongest frequency, median over time
+    departure: float  # from stationary noise of whatever colour, 0 for it; see `departure_from_noise`
+    tonal_share: (
+        float | None
+    )  # of energy in notes, see `in_notes`; None where not asked for, or where the departure is no noise's
 
     @classmethod
-    def of(cls, samples: Samples, rate: int, starts: Starts) -> "Spectrum | None":
-        """Measure a sound [N] on frames at some of the starts; None where nothing is heard."""
+    def of(cls, samples: Samples, rate: int, starts: Starts, *, notes: bool = False) -> "Spectrum | None":
+        """Measure a sound [N] on frames at some of the starts; None where nothing is heard. `notes` costs more than all the rest."""
         length = min(len(samples), 1 << round(math.log2(max(2.0, _SPECTRUM_S * rate))))
         frames = _spread(samples, starts, length, _SPECTRA)
         if not len(frames) or length < 8:
@@ -58,6 +69,11 @@ class Spectrum:
         close = np.abs(peak_hz - tone_hz) <= max(0.03 * tone_hz, 0.2 * rate / length)  # half a semitone: vibrato
         peak_share = peak_energy / power.sum(axis=1)
         high_hz = min(HIGH_HZ, HIGH_OF_NYQUIST * rate / 2)
+        audible = power[:, hz >= LOW_HZ]
+        departure = departure_from_noise(audible)
+        tonal_share = None
+        if notes and departure < NOISE_LIKE:
+            tonal_share = float(power[in_notes(power, rate / length) & (hz >= LOW_HZ)].sum() / audible.sum())
         return cls(
             high_hz=high_hz,
             high_share=float(mean[hz > high_hz].sum() / mean.sum()),
@@ -67,6 +83,8 @@ class Spectrum:
             tone_share=float(np.mean(close & (peak_share >= TONE_SHARE))),
             steady_share=float(close.mean()),
             peak_share=float(np.median(peak_share)),
+            departure=departure,
+            tonal_share=tonal_share,
         )
 
 
@@ -110,6 +128,37 @@ class Cycle:
         cycle = float(np.median(cycles[repeats]))
         agree = repeats & (np.abs(cycles - cycle) <= max(0.02 * cycle, thin / rate)) & _alike(spectra)
         return cls(cycle, float(agree.mean()))
+
+
+def departure_from_noise(power: NDArray[np.float64]) -> float:
+    """Say how far the movement of power spectra [F, bins] is from that of stationary Gaussian noise, in nepers; 0 for noise.
+
+    In each bin the power of such noise is exponentially distributed about its mean, whatever the colour: the mean of its logarithm
+    is Euler's constant, 0.577, under the logarithm of its mean (and half of 1 / F less, as the mean is itself of F frames). A tone
+    that stands is above that, what comes and goes far below. Given is the root mean square of the difference over the bins, by
+    their energy, each with its neighbours. Chance makes 0.03 to 0.11 of 64 frames, the more the fewer bins hold the energy.
+    """
+    mean = power.mean(axis=0)
+    if not mean.any():
+        return math.inf
+    level = np.log(np.maximum(power, 1e-12 * mean + 1e-30) / (mean + 1e-30)).mean(axis=0)
+    bins = len(mean) // _TOGETHER * _TOGETHER
+    energy = mean[:bins].reshape(-1, _TOGETHER).sum(axis=1)
+    together = (mean * level)[:bins].reshape(-1, _TOGETHER).sum(axis=1) / (energy + 1e-30)
+    noise = 0.5 / len(power) - np.euler_gamma
+    return float(np.sqrt((energy @ np.square(together - noise)) / energy.sum()))
+
+
+def in_notes(power: NDArray[np.float64], bin_hz: float) -> NDArray[np.bool_]:
+    """Which bins of power spectra [F, bins] stand out of their surroundings, as notes do and noise of any smooth colour does not.
+
+    Those with more than ten times the median of the bins within 60 Hz. Noise has power that is exponentially distributed
+    about a mean: t = 10 ln 2 means are exceeded with (1 + t) exp(-t) = 0.8 % of its energy, and with a little more since a
+    median of few bins errs.
+    """
+    width = 2 * round(_AROUND_HZ / bin_hz) + 1
+    standing: NDArray[np.bool_] = power > TONAL * median_filter(power, size=(1, width), mode="reflect")
+    return standing
 
 
 def _spread(samples: Samples, starts: Starts, length: int, most: int) -> Floats:

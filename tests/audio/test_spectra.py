@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastgan.audio.spectra import Cycle, Spectrum
+from fastgan.audio.spectra import Cycle, Spectrum, departure_from_noise, in_notes
 
 RATE = 22_050
 START = np.zeros(1, np.intp)
@@ -74,3 +74,39 @@ def test_low_rates_have_their_own_line_for_high():
 )
 def test_where_there_is_nothing_to_hear_there_is_no_measure(measure, samples, starts):
     assert measure.of(samples, RATE, starts) is None
+
+
+def exponential(frames, bins, seed=0):
+    return np.random.default_rng(seed).exponential(size=(frames, bins))
+
+
+@pytest.mark.parametrize("frames", [16, 64])
+def test_noise_departs_from_noise_by_chance_only(frames):
+    """Of an exponential variable the logarithm varies by pi^2 / 6, its mean by 1: what is left of both, over four bins."""
+    colour = np.geomspace(1, 1e-6, 4_000)
+    chance = np.sqrt((np.pi**2 / 6 - 1) / frames / 4)
+    assert departure_from_noise(exponential(frames, 4_000)) == pytest.approx(chance, rel=0.1)
+    assert departure_from_noise(exponential(frames, 4_000) * colour) == pytest.approx(chance, rel=0.25), (
+        "fewer bins count"
+    )
+
+
+def test_what_stands_and_what_comes_and_goes_depart_from_noise():
+    assert departure_from_noise(np.ones((64, 400))) == pytest.approx(np.euler_gamma, abs=0.01)
+    gated = exponential(64, 400)
+    gated[::2] *= 1e-3
+    level = np.log(1e-3) / 2 - np.log((1 + 1e-3) / 2)
+    assert departure_from_noise(gated) == pytest.approx(-level, rel=0.05)
+    assert departure_from_noise(np.zeros((64, 400))) == np.inf
+
+
+def test_notes_stand_out_of_noise():
+    power = exponential(64, 2_000)
+    assert 0.008 < power[in_notes(power, 5.4)].sum() / power.sum() < 0.02
+    power[:, 700:704] += 1_000
+    assert in_notes(power, 5.4)[:, 700:704].all()
+    samples = noise(3)
+    assert Spectrum.of(samples, RATE, spread(samples), notes=True).tonal_share < 0.02
+    assert Spectrum.of(samples, RATE, spread(samples)).tonal_share is None
+    tune = sine(440, 3)
+    assert Spectrum.of(tune, RATE, spread(tune), notes=True).tonal_share is None, "no noise"

@@ -6,17 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter
 
 from fastgan.audio.health import examine
 from fastgan.audio.long_term import Floats, Samples, bin_hz, centroid, frame_length, long_term, powers
 from fastgan.audio.scale import FULL_SCALE
+from fastgan.audio.spectra import in_notes
 
 FLOOR_DB = -100.0  # of a sound's power: the rounding of a full-scale sine to 16 bits is as weak
-TONAL = 10.0  # times the median around it
 LOWEST_BAND = -13  # 50 Hz: two of the widest bins, 7.4 Hz, lie in it
-
-_AROUND_HZ = 60.0  # on either side: 22 bins in all, of which a partial takes four
 
 
 @dataclass(frozen=True)
@@ -92,14 +89,11 @@ def describe(samples: Samples, rate: int, real: Samples) -> Yielded:
 def tonal_share(samples: Samples, rate: int) -> float | None:
     """Share of a sound's energy that stands out of its surroundings in frequency, as notes do and noise of any colour does not.
 
-    Of what lies above 50 Hz the bins of each frame with more than ten times the median of those within 60 Hz. Noise has power that is
-    exponentially distributed about a mean: t = 10 ln 2 means are exceeded with (1 + t) exp(-t) = 0.8 % of its energy, and with a
-    little more since a median of few bins errs. None where there is no frame.
+    Of what lies above 50 Hz the bins of each frame that `fastgan.audio.spectra.in_notes` names. None where there is no frame.
     """
     total, tonal, heard = 0.0, 0.0, bin_hz(rate) >= bands(rate)[0][0]
     for power in powers(samples, rate):
-        around = median_filter(power, size=(1, 2 * round(_AROUND_HZ * frame_length(rate) / rate) + 1), mode="reflect")
-        tonal += float(power[heard & (power > TONAL * around)].sum())
+        tonal += float(power[heard & in_notes(power, rate / frame_length(rate))].sum())
         total += float(power[:, heard].sum())
     return tonal / total if total > 0 else None
 
