@@ -101,7 +101,7 @@ def recordings(clips: Sequence[Clip], group: str = "file") -> list[int]:
 
     for number, clip in enumerate(clips):
         path = PurePosixPath(clip.name)
-        keys = [("sound", clip.genre, clip.digest)]
+        keys: list[tuple[str, ...]] = [("sound", clip.genre, clip.digest)]
         if group == "name":
             keys.append(("name", clip.genre, str(path.parent), *_LAST_NUMBER.split(path.stem)))
         elif group == "folder":
