@@ -24,13 +24,8 @@ DC_OFFSET = 0.1  # -20 dBFS: a click at each end, and a tenth of the range lost;
 HIGH_SHARE, HIGH_ONLY = 0.5, 0.9  # more than half and no rhythm, or nothing else whatever the rhythm
 FLAT = 0.5  # flatness: white noise gives over 0.75 (two frames) to 1, pink noise from 20 Hz up 0.43, music under 0.2
 STEADY_DB = 1.5  # mean step between frames: noise of 400 values a frame moves by 0.35 dB, a drum's decay by several
-NOISE, NOISE_S = (
-    0.11,
-    5.0,
-)  # departure from noise: 1,611 stretches of 5 s of real music give 0.127 and more, drums alone 0.2
-NOTELESS = (
-    0.04  # share in notes that decides in shorter sounds: real music and drums alone give 0.068 and more, hiss 0.015
-)
+NOISE, NOISE_S = 0.11, 5.0  # departure from noise, and from when on: 1,611 stretches of music gave 0.127 and more
+NOTELESS = 0.04  # share in notes, asked for in shorter sounds: music that moves like noise gave 0.068, hiss 0.015
 SHAPED_FLAT, UNMOVED_DB = 0.15, 0.5  # noise with a bent spectrum; a second of dense metal moves by 0.55 dB and more
 WHISTLE_HZ, WHISTLE_SHARE = (
     2_000.0,
