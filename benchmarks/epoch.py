@@ -27,8 +27,8 @@ from fastgan.audio.corpus import Corpus
 from fastgan.audio.split import split_clips
 from fastgan.audio.store import Clip, Index
 from fastgan.gan.game import Game
-from fastgan.gan.stages import FitStage, GameStage
 from fastgan.gan.stage import Losses
+from fastgan.gan.stages import FitStage, GameStage
 from fastgan.gan.strides import fit, play
 
 NOISE = 4.0  # how many times larger than plain torch's own rounding errors may be

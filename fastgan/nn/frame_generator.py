@@ -51,3 +51,26 @@ class FrameGenerator(nn.Module):
         entered = self.enter(torch.cat((frames, style, spoilt[:, None, None].expand(*along, 1)), -1))
         out, state = self.lstm(entered, state)
         return Step(torch.cat((out, entered, style), -1), state)
+
+    def go_on(
+        self, before: Tensor, style: Tensor, spoilt: Tensor, noise: Tensor, *, state: State = None, flow_steps: int = 8
+    ) -> tuple[Tensor, State]:
+        """Make frames, each from all before it; differentiable.
+
+        Args:
+            before: [B, T, K], T at least 1: frames that were not taken in yet.
+            style: [B, S].
+            spoilt: [B], how much noise the frames before are said to have.
+            noise: [B, L, K], what each new frame is made from.
+            state: after the frames before `before`.
+            flow_steps: of each frame.
+
+        Returns:
+            The new frames [B, L, K], and the state before the last of them.
+        """
+        made = []
+        for fresh in noise.unbind(1):
+            known, state = self(before, style, spoilt, state)
+            made.append(self.flow.sample(known[:, -1], fresh, flow_steps))
+            before = made[-1][:, None]
+        return torch.stack(made, 1), state

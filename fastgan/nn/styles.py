@@ -9,6 +9,8 @@ ROWS = 2048
 JITTER = 0.3
 """Spread of the noise on a style, in its own spreads: so styles between those of the music are known too."""
 
+_LEAST = 1e-3  # of the first component's variance: what varies less is not worth being told
+
 
 class Styles(nn.Module):
     """Styles as principal components of mean frames, each with a spread of 1, and one value for each genre.
@@ -27,6 +29,7 @@ class Styles(nn.Module):
     def __init__(self, latents: int, size: int = 16, genres: int = 1):
         super().__init__()
         self.genres = genres if genres > 1 else 0
+        size = min(size, latents)
         self.size = size + self.genres
         self.register_buffer("mean", torch.zeros(latents))
         self.register_buffer("components", torch.zeros(latents, size))
@@ -45,7 +48,7 @@ class Styles(nn.Module):
         centred = means.double() - self.mean
         values, vectors = torch.linalg.eigh(centred.T @ centred / len(means))
         size = self.components.shape[1]
-        spread = values.flip(0)[:size].clamp_min(1e-6 * values[-1].clamp_min(1e-12)).sqrt()
+        spread = values.flip(0)[:size].clamp_min(_LEAST * values[-1].clamp_min(1e-12)).sqrt()
         self.components.copy_(vectors.flip(1)[:, :size] / spread)
         kept = torch.linspace(0, len(means) - 1, ROWS).round().long()
         self.bank.copy_(self(means[kept], owners[kept]))

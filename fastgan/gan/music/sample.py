@@ -63,14 +63,11 @@ def make_steps(
     before = before if prime is None else torch.cat((before, prime), 1)
     state = None
     while True:
-        drawn = torch.stack([torch.randn(_BLOCK, network.latents, generator=random) for random in randoms], 1)
-        block = []
-        for noise in drawn.to(device, dtype) * taste.temperature:
-            known, state = network(before, styles, spoilt, state)
-            made = network.flow.sample(known[:, -1], noise, taste.flow_steps)
-            before = made[:, None]
-            block.append(made)
-        yield torch.stack(block, 1)
+        drawn = torch.stack([torch.randn(_BLOCK, network.latents, generator=random) for random in randoms])
+        noise = drawn.to(device, dtype) * taste.temperature
+        made, state = network.go_on(before, styles, spoilt, noise, state=state, flow_steps=taste.flow_steps)
+        before = made[:, -1:]
+        yield made
 
 
 def make_levels(game: MusicGame, blocks: Iterator[Tensor]) -> Iterator[Tensor]:

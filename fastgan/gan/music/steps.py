@@ -38,7 +38,12 @@ def fit_step(game: MusicGame, steps: Tensor, styles: Tensor, random: torch.Gener
 
 
 def fit_loss(
-    game: MusicGame, network: FrameGenerator, steps: Tensor, styles: Tensor, random: torch.Generator, spoilt: float = SPOILT
+    game: MusicGame,
+    network: FrameGenerator,
+    steps: Tensor,
+    styles: Tensor,
+    random: torch.Generator,
+    spoilt: float = SPOILT,
 ) -> Tensor:
     """Squared error of the flow's velocity, weighted as values count in the sound, a scalar.
 
