@@ -35,7 +35,7 @@ def test_drawn_styles_are_those_of_the_music_and_differ() -> None:
 
 
 def test_genres_are_told_apart() -> None:
-    styles, means, owners = known(genres=3)
+    styles, _, _ = known(genres=3)
     assert styles.size == 5
     drawn = styles.draw(20, torch.Generator().manual_seed(0), genre=1)
     assert torch.equal(drawn[:, 2:], torch.tensor([[0.0, 1.0, 0.0]]).expand(20, -1))
