@@ -148,8 +148,8 @@ class GenerateConfig:
         choices=("auto", "noise", "feedback"),
     )
     temperature: float = option(
-        "of a run on frames: spread of the noise that each frame is made from; 1 as it was taught, less for calmer music; "
-        "0 for what the run found best",
+        "of a run on frames: spread of the noise that each frame is made from; 1 as it was taught, less for calmer music, "
+        "more for livelier; 0 for the usual",
         0.0,
     )
     genre: str = option("of a run on frames: in the style of this genre; of any when left out", "")

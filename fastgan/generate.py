@@ -19,6 +19,7 @@ from fastgan.config import GenerateConfig, TrainConfig, known_fields, parser_of
 from fastgan.gan.checkpoint import Checkpoint, has_best, load_checkpoint
 from fastgan.gan.game import Game
 from fastgan.gan.music.game import MusicGame
+from fastgan.gan.music.guide import Course
 from fastgan.gan.music.sample import Taste, continued, piece
 from fastgan.gan.networks import Networks
 from fastgan.gan.progress import Screen
@@ -48,7 +49,8 @@ def generate(folder: Path, config: GenerateConfig) -> int:
     checkpoint = load_checkpoint(home, "newest" if config.checkpoint == "auto" else config.checkpoint)
     settings = TrainConfig(**known_fields(TrainConfig, checkpoint.state.get("settings", {})))
     if settings.encoder == "spectral" and config.checkpoint == "auto" and has_best(home):
-        checkpoint = load_checkpoint(home, "best")
+        best = load_checkpoint(home, "best")
+        checkpoint = checkpoint if best.state["position"]["stage"] == "encoder" else best
     rate = checkpoint.state["rate"]
     length = max(1, round(config.seconds * rate))
     make = (_musician if settings.encoder == "spectral" else _player)(checkpoint, settings, config)
@@ -119,10 +121,10 @@ def _musician(checkpoint: Checkpoint, settings: TrainConfig, config: GenerateCon
 
     def make(length: int, seed: int, tick: Tick) -> NDArray[np.int16]:
         if prime is not None:
-            style, latents = continued(game, prime, genre)
-            return piece(game, style, length, seed=seed, taste=taste, prime=latents, tick=tick)
-        style = game.styles.draw(1, torch.Generator().manual_seed(derive(seed, "style")), genre)[0]
-        return piece(game, style, length, seed=seed, taste=taste, tick=tick)
+            course, before = continued(game, prime, genre)
+            return piece(game, course, length, seed=seed, taste=taste, prime=before, tick=tick)
+        row = game.styles.draw(1, torch.Generator().manual_seed(derive(seed, "style")), genre)
+        return piece(game, Course.of_rows(game.styles, row, game.step_s), length, seed=seed, taste=taste, tick=tick)
 
     return make
 

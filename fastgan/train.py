@@ -170,11 +170,14 @@ def _play(
         "fit": config.fit_epochs,
         "game": config.epochs,
     }
+    keep = {"settings": asdict(config), "rate": config.rate, "scale": FULL_SCALE}
+    if isinstance(game, MusicGame):
+        keep["genres"] = game.genres
     loop = Loop(
         run,
         screen,
         clock,
-        keep={"settings": asdict(config), "rate": config.rate, "scale": FULL_SCALE},
+        keep=keep,
         sample_length=max(1, round(config.sample_seconds * config.rate)),
         save_every=config.save_every,
     )
@@ -209,7 +212,8 @@ def _stage_maker(
         judge = open_judge(*music, tick=bar.update)
     screen.say(judge.describe())
     sizes: dict[str, Any] = {"window": config.window, "batch": config.batch, "lr": config.lr, "seed": config.seed}
-    return lambda name: MUSIC_STAGES[name](game, music, judge=judge, **sizes)
+    game_only: dict[str, Any] = {"adversarial_weight": config.adversarial_weight}
+    return lambda name: MUSIC_STAGES[name](game, music, judge=judge, **sizes, **(game_only if name == "game" else {}))
 
 
 def _sequence_stage(

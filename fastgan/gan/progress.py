@@ -9,7 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 _PLAIN_EVERY = 20.0  # seconds between lines when the output is no terminal
-_HIDDEN = ("epoch", "stage", "stage_epoch", "steps", "seconds", "windows_per_s", "sample", "health", "stopped_early")
+_HIDDEN = frozenset(
+    "epoch stage stage_epoch steps seconds windows_per_s sample health stopped_early alarm stepped_back".split()
+)
 
 
 class Screen:
@@ -55,7 +57,10 @@ class Screen:
                 )
             )
         values = "  ".join(f"{_number(row[name]):>{max(12, len(name))}}" for name in columns)
-        health = ", ".join(row.get("health", {}).get("problems", ())) or "healthy"
+        said = [*row.get("health", {}).get("problems", ()), *([f"alarm: {row['alarm']}"] if "alarm" in row else [])]
+        health = ", ".join(
+            [*(said or ["healthy"]), *(["back to the best checkpoint"] if "stepped_back" in row else [])]
+        )
         rate, seconds = f"{row['windows_per_s']:,.0f}", f"{row['seconds']:,.1f}"
         self.say(f"{row['stage']:<8}  {row['stage_epoch']:>5}  {values}  {seconds:>8}  {rate:>9}  {health}")
 

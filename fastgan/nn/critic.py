@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn import functional as F
 
 from fastgan.nn.lstm import FusedLSTM
 
@@ -17,27 +17,28 @@ class Verdict(NamedTuple):
 
 
 class Critic(nn.Module):
-    """Tell real continuations from generated ones: it sees what a piece was before, and judges every frame after that.
+    """Tell real music from generated, frame by frame, with all that comes before and after in view.
+
+    It is shown how frames change beside the frames themselves: grain, which is what gives generated ones away, lies there.
 
     Args:
         latents: K, values of a frame.
-        style: S, values that describe the piece.
+        guide: G, values that say what a frame was to be like.
         hidden: units in each LSTM layer and direction.
         backend: implementation of the LSTM, see `FusedLSTM`.
     """
 
-    def __init__(self, latents: int, style: int, *, hidden: int = 128, backend: str = "auto"):
+    def __init__(self, latents: int, guide: int, *, hidden: int = 128, backend: str = "auto"):
         super().__init__()
-        self.enter = spectral_norm(nn.Linear(latents + style + 1, hidden))
+        self.enter = nn.Linear(2 * latents + guide, hidden)
         self.lstm = FusedLSTM(
             hidden, hidden, num_layers=2, bias="single", batch_first=True, bidirectional=True, backend=backend
         )
-        self.dense = spectral_norm(nn.Linear(2 * hidden, 1))
+        self.dense = nn.Linear(2 * hidden, 1)
 
-    def forward(self, frames: Tensor, style: Tensor, given: int) -> Verdict:
-        """Judge frames [B, T, K] of pieces in a style [B, S], of which the first `given` are known to be real."""
-        along = frames.shape[:2]
-        known = frames.new_zeros(along).index_fill(1, torch.arange(given, device=frames.device), 1.0)
-        entered = self.enter(torch.cat((frames, style[:, None].expand(*along, -1), known[..., None]), -1))
-        features = self.lstm(entered)[0][:, given:]
+    def forward(self, frames: Tensor, guide: Tensor) -> Verdict:
+        """Judge frames [B, T, K] with their guide [B, T, G]."""
+        change = F.pad(frames[:, 1:] - frames[:, :-1], (0, 0, 1, 0))
+        entered = F.leaky_relu(self.enter(torch.cat((frames, change, guide), -1)), 0.2)
+        features = self.lstm(entered)[0]
         return Verdict(self.dense(features)[..., 0], features)

@@ -43,15 +43,19 @@ class SpectralEncoder(nn.Module):
             *(nn.Conv1d(latents, channels, 3, padding=1), nn.SiLU()),
             *(nn.Conv1d(channels, channels, 3, padding=1), nn.SiLU(), nn.Conv1d(channels, bins, 1)),
         )
-        for last in (self.analysis[-1], self.synthesis[-1]):
-            assert isinstance(last, nn.Conv1d), "convolutions end both ways"
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias) if last.bias is not None else None
+        self.forget_corrections()
         self.register_buffer("mean", torch.zeros(bins))
         self.register_buffer("components", torch.eye(bins, latents))
         self.register_buffer("spread", torch.ones(latents))
         self.register_buffer("loudness", torch.zeros(bins))
         self.register_buffer("known", torch.tensor(False))  # whether the components were found
+
+    @torch.no_grad()
+    def forget_corrections(self) -> None:
+        """Leave the linear path alone."""
+        for path in (self.analysis, self.synthesis):
+            for weight in path[-1].parameters():
+                weight.zero_()
 
     @property
     def fitted(self) -> bool:

@@ -1,13 +1,13 @@
-"""What a piece is like as a whole: the mean of its frames over some seconds, in few numbers, and its genre."""
+"""What a piece is like as a whole: the mean of its frames over some seconds, in few numbers, and its genre; second by second."""
 
 import torch
 from torch import Tensor, nn
 
-ROWS = 2048
-"""Styles that are kept to draw from."""
+ROWS = 8192
+"""Seconds of music whose styles are kept to make new music in."""
 
 JITTER = 0.3
-"""Spread of the noise on a style, in its own spreads: so styles between those of the music are known too."""
+"""Spread of the noise on a style while networks learn, in its own spreads: so styles between those of the music are known too."""
 
 _LEAST = 1e-3  # of the first component's variance: what varies less is not worth being told
 
@@ -24,7 +24,11 @@ class Styles(nn.Module):
     mean: Tensor
     components: Tensor
     bank: Tensor
-    owners: Tensor
+    genre: Tensor
+    period: Tensor
+    first: Tensor
+    last: Tensor
+    rows: Tensor
 
     def __init__(self, latents: int, size: int = 16, genres: int = 1):
         super().__init__()
@@ -34,32 +38,51 @@ class Styles(nn.Module):
         self.register_buffer("mean", torch.zeros(latents))
         self.register_buffer("components", torch.zeros(latents, size))
         self.register_buffer("bank", torch.zeros(ROWS, self.size))
-        self.register_buffer("owners", torch.zeros(ROWS, dtype=torch.int64))
+        self.register_buffer("genre", torch.zeros(ROWS, dtype=torch.int64))
+        self.register_buffer("period", torch.ones(ROWS))  # seconds from beat to beat
+        self.register_buffer("first", torch.zeros(ROWS, dtype=torch.int64))  # row of the piece that a row is of
+        self.register_buffer("last", torch.zeros(ROWS, dtype=torch.int64))
+        self.register_buffer("rows", torch.tensor(0))  # how many are in use
 
     @property
     def fitted(self) -> bool:
-        """Whether there are styles to draw from."""
-        return bool(self.components.any())
+        """Whether there are styles to make music in."""
+        return bool(self.rows)
 
     @torch.no_grad()
-    def fit(self, means: Tensor, owners: Tensor) -> None:
-        """Find the components of mean frames [R, K] of genres [R], and keep rows of them, evenly spread."""
-        self.mean.copy_(means.double().mean(0))
-        centred = means.double() - self.mean
-        values, vectors = torch.linalg.eigh(centred.T @ centred / len(means))
+    def fit(self, means: list[Tensor], genres: list[int], periods: list[float]) -> None:
+        """Find the components, and keep the styles of the pieces, of each a part in one go as long as its share.
+
+        Args:
+            means: mean frames of each piece [R, K], one for each second.
+            genres: of the pieces.
+            periods: seconds from beat to beat, of the pieces.
+        """
+        every = torch.cat(means).double()
+        self.mean.copy_(every.mean(0))
+        centred = every - self.mean
+        values, vectors = torch.linalg.eigh(centred.T @ centred / len(every))
         size = self.components.shape[1]
         spread = values.flip(0)[:size].clamp_min(_LEAST * values[-1].clamp_min(1e-12)).sqrt()
         self.components.copy_(vectors.flip(1)[:, :size] / spread)
-        kept = torch.linspace(0, len(means) - 1, ROWS).round().long()
-        self.bank.copy_(self(means[kept], owners[kept]))
-        self.owners.copy_(owners[kept])
+        share, used = min(1.0, ROWS / len(every)), 0
+        for mean, genre, period in zip(means, genres, periods, strict=True):
+            count = min(max(1, int(share * len(mean))), ROWS - used)
+            begin = (len(mean) - count) // 2
+            here = slice(used, used + count)
+            kept = mean[begin : begin + count].to(self.mean)
+            self.bank[here] = self(kept, torch.full((count,), genre, device=kept.device))
+            self.genre[here], self.period[here] = genre, period
+            self.first[here], self.last[here] = used, used + count - 1
+            used += count
+        self.rows.fill_(used)
 
-    def forward(self, means: Tensor, owners: Tensor) -> Tensor:
+    def forward(self, means: Tensor, genres: Tensor) -> Tensor:
         """Give the styles [R, S] of mean frames [R, K] of genres [R]."""
         style = (means - self.mean) @ self.components
         if not self.genres:
             return style
-        return torch.cat((style, nn.functional.one_hot(owners, self.genres).to(style.dtype)), -1)
+        return torch.cat((style, nn.functional.one_hot(genres, self.genres).to(style.dtype)), -1)
 
     def spoil(self, styles: Tensor, noise: Tensor) -> Tensor:
         """Move styles [R, S] by normal noise [R, S]; genres stay."""
@@ -68,14 +91,29 @@ class Styles(nn.Module):
         return styles + noise
 
     def draw(self, count: int, random: torch.Generator, genre: int | None = None) -> Tensor:
-        """Choose styles of the music, [count, S], of one genre or of any; without repetition while there are enough."""
-        rows = torch.arange(ROWS) if genre is None else (self.owners.cpu() == genre).nonzero()[:, 0]
+        """Choose seconds of the music, rows [count], of one genre or of any; without repetition while there are enough."""
+        known = torch.arange(int(self.rows))
+        rows = known if genre is None else known[self.genre[: len(known)].cpu() == genre]
         order = torch.cat([torch.randperm(len(rows), generator=random) for _ in range(-(-count // len(rows)))])
-        return self.bank[rows[order[:count]].to(self.bank.device)]
+        return rows[order[:count]].to(self.bank.device)
+
+    def along(self, rows: Tensor, seconds: Tensor) -> Tensor:
+        """Styles of pieces that go where the music went: from rows [B], after so many seconds [T], [B, T, S].
+
+        At the end of a piece they turn around, so that they may go on for ever.
+        """
+        first, last = self.first[rows][:, None], self.last[rows][:, None]
+        span = (last - first).clamp_min(1)
+        gone = (rows[:, None] - first + seconds) % (2 * span)
+        place = first + torch.where(gone > span, 2 * span - gone, gone).clamp(max=last - first)
+        before = place.floor().long()
+        after = torch.minimum(before + 1, last)
+        return torch.lerp(self.bank[before], self.bank[after], (place - before)[..., None].to(self.bank.dtype))
 
     def near(self, mean: Tensor, genre: int | None = None) -> Tensor:
         """The style [S] of a mean frame [K] in a genre; where None, in that of the most similar music."""
         if genre is None:
             own = (mean - self.mean) @ self.components
-            genre = int(self.owners[(self.bank[:, : len(own)] - own).square().sum(1).argmin()])
+            known = self.bank[: int(self.rows), : len(own)]
+            genre = int(self.genre[(known - own).square().sum(1).argmin()])
         return self(mean[None], torch.tensor([genre], device=mean.device))[0]

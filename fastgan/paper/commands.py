@@ -23,7 +23,7 @@ _LOOK = 0.2  # seconds between looks at whether somebody asked for the end
 
 def train_command(folder: Path, options: Options) -> list[str]:
     """What to type for a run in `folder`."""
-    return ["python", "-m", "fastgan.train", *_words(options), "--out", str(folder)]
+    return ["python", "-m", "fastgan.train", "--preset", "paper", *_words(options), "--out", str(folder)]
 
 
 def train(folder: Path, options: Options, clock: Clock) -> list[Row]:

@@ -20,7 +20,7 @@ from fastgan.generate import main as generate
 from fastgan.train import main as train
 from tests.conftest import RATE, tune
 
-SMALL = "--hidden 8 --batch 8 --fit-epochs 1 --epochs 1 --steps-per-epoch 5 --sample-seconds 0.1".split()
+SMALL = "--preset paper --hidden 8 --batch 8 --fit-epochs 1 --epochs 1 --steps-per-epoch 5 --sample-seconds 0.1".split()
 Say = Callable[..., tuple[int, str]]
 
 

@@ -11,7 +11,7 @@ from fastgan.generate import main
 from fastgan.train import main as train
 from tests.conftest import RATE, tune
 
-SMALL = "--hidden 8 --batch 8 --fit-epochs 1 --steps-per-epoch 8 --sample-seconds 0.1".split()
+SMALL = "--preset paper --hidden 8 --batch 8 --fit-epochs 1 --steps-per-epoch 8 --sample-seconds 0.1".split()
 
 
 @pytest.fixture(scope="module", params=["paper", "fit only", "encoder"])

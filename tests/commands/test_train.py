@@ -20,7 +20,9 @@ from fastgan.gan.checkpoint import load_checkpoint
 from fastgan.train import main
 from tests.conftest import RATE
 
-SMALL = "--hidden 10 --batch 8 --fit-epochs 2 --epochs 2 --steps-per-epoch 12 --sample-seconds 0.2".split()
+SMALL = (
+    "--preset paper --hidden 10 --batch 8 --fit-epochs 2 --epochs 2 --steps-per-epoch 12 --sample-seconds 0.2".split()
+)
 
 
 PLAIN = ["--backend", "reference"]  # "auto" may be Triton's interpreter here, which takes minutes
@@ -127,6 +129,8 @@ def test_stages_may_be_left_out(music: Callable[..., Path], tmp_path: Path) -> N
 def test_an_epoch_is_once_over_all_windows(music: Callable[..., Path], tmp_path: Path) -> None:
     data = music(per_genre=1, seconds=0.05)
     arguments = [
+        "--preset",
+        "paper",
         "--data",
         str(data),
         "--out",
@@ -165,7 +169,7 @@ def test_summary_prints_table_4_and_trains_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(["--summary"]) == 0
+    assert main(["--preset", "paper", "--summary"]) == 0
     assert capsys.readouterr().out.count("198,273") == 4
     assert os.listdir(tmp_path) == []
 
@@ -183,6 +187,8 @@ def test_runs_are_numbered_when_no_folder_is_named(
 # Resuming: the weights of a run that was stopped are those of one that never was.
 
 STEPS = [
+    "--preset",
+    "paper",
     "--hidden",
     "10",
     "--batch",

@@ -60,7 +60,22 @@ def test_a_folder_is_split_by_recording(tmp_path):
 
 def test_a_run_is_split_as_it_was(tmp_path, music):
     folder = music(per_genre=9, seconds=1.0)
-    told = ["--data", str(folder), "--clips", "8", "--seed", "5", "--fit-epochs", "0", "--epochs", "0", "--hidden", "4"]
+    told = [
+        "--preset",
+        "paper",
+        "--data",
+        str(folder),
+        "--clips",
+        "8",
+        "--seed",
+        "5",
+        "--fit-epochs",
+        "0",
+        "--epochs",
+        "0",
+        "--hidden",
+        "4",
+    ]
     assert train([*told, "--out", str(tmp_path / "run")]) == 0
     real = read_real(tmp_path / "run", 44_100, 1.0, seed=0, group="name")
     assert real.split.endswith("the split of the run")

@@ -45,7 +45,7 @@ def test_components_do_not_depend_on_how_the_sound_is_cut() -> None:
 def test_error_of_an_untrained_encoder_is_that_of_its_components() -> None:
     encoder, sound = SpectralEncoder(BINS, 3, channels=8), spectra(rank=9)
     encoder.fit_components([sound])
-    assert float(encoder.error(sound)) == pytest.approx(float(encoder.linear_error(sound)), rel=1e-3)
+    assert encoder.error(sound).item() == pytest.approx(float(encoder.linear_error(sound)), rel=1e-3)
     assert float(encoder.linear_error(sound)) > 1e-4  # three components do not hold nine dimensions
 
 
@@ -53,13 +53,13 @@ def test_corrections_learn_what_the_components_miss() -> None:
     torch.manual_seed(0)
     encoder, sound = SpectralEncoder(BINS, 3, channels=16), spectra(rank=9)
     encoder.fit_components([sound])
-    before = float(encoder.error(sound))
+    before = encoder.error(sound).item()
     optimiser = torch.optim.Adam(encoder.parameters(), 3e-3)
     for _ in range(60):
         optimiser.zero_grad()
         encoder.error(sound).backward()
         optimiser.step()
-    assert float(encoder.error(sound)) < 0.9 * before
+    assert encoder.error(sound).item() < 0.9 * before
 
 
 def test_loudness_gives_each_bin_the_power_of_the_music() -> None:

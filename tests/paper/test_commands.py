@@ -77,7 +77,14 @@ def test_a_command_that_does_not_end_is_not_left_behind(clock, monkeypatch, tmp_
 
 
 def test_a_run_goes_on_and_makes_sound(clock, tmp_path, monkeypatch):
-    assert train_command(tmp_path / "run", {"clips": 7})[:4] == ["python", "-m", "fastgan.train", "--clips"]
+    assert train_command(tmp_path / "run", {"clips": 7})[:6] == [
+        "python",
+        "-m",
+        "fastgan.train",
+        "--preset",
+        "paper",
+        "--clips",
+    ]
     rows = train(tmp_path / "run", TINY, clock)
     assert [row["stage"] for row in rows] == ["fit", "game"]
     assert train(tmp_path / "run", TINY, clock) == rows  # with nothing left to do

@@ -22,7 +22,7 @@ def test_the_trainer_takes_the_same_clips(tmp_path, music):
     made = setup(tmp_path, music(per_genre=9, seconds=0.3))
     assert (made.few, made.many, made.wanted) == (10, 18, ())
     told = made.options(made.few, fit_epochs=0, epochs=0, hidden=4)
-    assert train([*words(told), "--out", str(tmp_path / "run")]) == 0
+    assert train(["--preset", "paper", *words(told), "--out", str(tmp_path / "run")]) == 0
     corpus = json.loads((tmp_path / "run" / "config.json").read_text())["corpus"]
     mine = made.clips(made.few)
     assert [corpus["train_clips"], corpus["held_out_clips"]] == list(map(len, mine))

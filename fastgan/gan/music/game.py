@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from fastgan.gan.music.guide import guide_size
 from fastgan.gan.networks import Networks
 from fastgan.gan.seeds import derive
 from fastgan.nn.critic import Critic
@@ -63,9 +64,10 @@ class MusicGame(Networks):
             torch.manual_seed(derive(seed, "weights"))
             encoder = SpectralEncoder(frames.bins, latents)
             styles = Styles(latents, genres=len(genres))
-            generator = FrameGenerator(latents * group, styles.size, hidden=hidden, backend=backend)
-            critic = Critic(latents * group, styles.size, hidden=hidden // 2, backend=backend)
-        average = deepcopy(generator).requires_grad_(False)
+            guide = guide_size(styles)
+            generator = FrameGenerator(latents * group, guide, hidden=hidden, backend=backend)
+            critic = Critic(latents * group, guide, hidden=hidden // 2, backend=backend)
+        average = deepcopy(generator).requires_grad_(False).eval()
         game = cls(generator, average, critic, encoder, styles, rate, frames, genres, group)
         for network in game.networks().values():
             network.to(device, dtype)
@@ -85,6 +87,11 @@ class MusicGame(Networks):
     def frames_per_s(self) -> float:
         """Latent frames in a second."""
         return self.rate / self.frames.hop
+
+    @property
+    def step_s(self) -> float:
+        """Seconds of a step of the generator."""
+        return self.group / self.frames_per_s
 
     def join(self, latents: Tensor) -> Tensor:
         """Put the frames of a step side by side: [B, T, K] to [B, T // group, group * K]; what is over is cut away."""

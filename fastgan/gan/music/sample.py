@@ -9,14 +9,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fastgan.audio.beats import find_beats, onset_strength
 from fastgan.audio.levelling import Leveller
 from fastgan.audio.scale import denormalise, normalise
 from fastgan.base.errors import BadInput
 from fastgan.gan.music.excerpts import LEVEL, SILENT
 from fastgan.gan.music.game import MusicGame
+from fastgan.gan.music.guide import Course, guide_of
 from fastgan.gan.music.latents import SPAN_S
 from fastgan.gan.stage import Tick
 from fastgan.nn.frame_generator import FrameGenerator
+from fastgan.nn.spectral import to_levels
 from fastgan.ops.stft import Resynthesis, resynthesise
 
 WARM_S = 2.0
@@ -34,39 +37,57 @@ class Taste:
     """How a generator is played.
 
     Attributes:
-        temperature: spread of the noise that frames are made from; 1 as it was taught, less for calmer music.
+        temperature: spread of the noise that frames are made from; 1 as it was taught, less for calmer music. A little more
+            makes up for what is lost on the few straight steps of the flow: real music came nearer (docs/log.md).
         spoilt: how much noise it is told that the frames before have: the more, the less it trusts them, 0 to 0.3.
         flow_steps: steps of the flow for a frame.
     """
 
-    temperature: float = 1.0
+    temperature: float = 1.1
     spoilt: float = 0.1
     flow_steps: int = 8
 
 
+@dataclass(frozen=True)
+class Prime:
+    """What pieces go on from.
+
+    Attributes:
+        steps: latent steps [B, T, D].
+        guide: what those were told, [B, T, G].
+    """
+
+    steps: Tensor
+    guide: Tensor
+
+
 def make_steps(
-    network: FrameGenerator, styles: Tensor, *, seeds: Sequence[int], taste: Taste, prime: Tensor | None = None
+    network: FrameGenerator, course: Course, *, seeds: Sequence[int], taste: Taste, prime: Prime | None = None
 ) -> Iterator[Tensor]:
     """Make pieces for ever, side by side: yields blocks of latent steps [B, 32, D].
 
     Args:
         network: makes them.
-        styles: [B, S].
+        course: how they go on.
         seeds: of the noise of each piece, [B].
         taste: how.
-        prime: [B, T, D], what the pieces go on from; None to begin with nothing.
+        prime: None to begin with nothing.
     """
     randoms = [torch.Generator().manual_seed(seed) for seed in seeds]
-    device, dtype = styles.device, styles.dtype
-    spoilt = torch.full((len(styles),), taste.spoilt, device=device, dtype=dtype)
-    before = styles.new_zeros(len(styles), 1, network.latents)
-    before = before if prime is None else torch.cat((before, prime), 1)
-    state = None
+    like = network.enter.weight
+    spoilt = like.new_full((len(seeds),), taste.spoilt)
+    before = like.new_zeros(len(seeds), 1, network.latents)
+    told = before[:, :0]  # of the frames that were there before
+    if prime is not None:
+        before, told = torch.cat((before, prime.steps), 1), prime.guide
+    state, place = None, 0
     while True:
         drawn = torch.stack([torch.randn(_BLOCK, network.latents, generator=random) for random in randoms])
-        noise = drawn.to(device, dtype) * taste.temperature
-        made, state = network.go_on(before, styles, spoilt, noise, state=state, flow_steps=taste.flow_steps)
-        before = made[:, -1:]
+        guide = course.steps(place, _BLOCK).to(like)
+        guide = torch.cat((told, guide), 1) if told.shape[1] else guide
+        noise = drawn.to(like) * taste.temperature
+        made, state = network.go_on(before, guide, spoilt, noise, state=state, flow_steps=taste.flow_steps)
+        before, told, place = made[:, -1:], told[:, :0], place + _BLOCK
         yield made
 
 
@@ -87,19 +108,18 @@ def make_levels(game: MusicGame, blocks: Iterator[Tensor]) -> Iterator[Tensor]:
 
 @torch.inference_mode()
 def stream(
-    game: MusicGame, style: Tensor, *, seed: int, taste: Taste, prime: Tensor | None = None
+    game: MusicGame, course: Course, *, seed: int, taste: Taste, prime: Prime | None = None
 ) -> Iterator[NDArray[np.float32]]:
     """Make one piece for ever: yields its samples as they come, float32 [n], at about the loudness of the music.
 
     Args:
         game: the trained networks.
-        style: [S].
+        course: how the piece goes on.
         seed: chooses the noise.
         taste: how.
-        prime: latent values [T, K] that the piece goes on from; they are not part of it.
+        prime: what it goes on from; that is not part of it.
     """
-    joined = None if prime is None else game.join(prime[None])
-    blocks = make_steps(game.average, style[None], seeds=[seed], taste=taste, prime=joined)
+    blocks = make_steps(game.average, course, seeds=[seed], taste=taste, prime=prime)
     back = Resynthesis(game.frames)
     skip = 0 if prime is not None else round(WARM_S * game.frames_per_s)
     for levels in make_levels(game, blocks):
@@ -112,11 +132,11 @@ def stream(
 
 
 def piece(
-    game: MusicGame, style: Tensor, length: int, *, seed: int, taste: Taste, prime: Tensor | None = None, tick: Tick
+    game: MusicGame, course: Course, length: int, *, seed: int, taste: Taste, prime: Prime | None = None, tick: Tick
 ) -> Samples:
     """Make one piece, int16 [length], levelled; arguments as for `stream`. Its first samples do not depend on how many follow."""
     level, parts, have = Leveller(game.rate), [], 0
-    for block in stream(game, style, seed=seed, taste=taste, prime=prime):
+    for block in stream(game, course, seed=seed, taste=taste, prime=prime):
         wanted = block[: length - have]
         have += len(wanted)
         parts.append(level.push(wanted))
@@ -127,8 +147,8 @@ def piece(
 
 
 @torch.inference_mode()
-def continued(game: MusicGame, recording: Samples, genre: int | None) -> tuple[Tensor, Tensor]:
-    """Style [S] and latent values [T, K] of the end of a recording, int16 [N], for a piece that goes on from it.
+def continued(game: MusicGame, recording: Samples, genre: int | None) -> tuple[Course, Prime]:
+    """How a piece goes on from the end of a recording, int16 [N]: in its style, at its tempo.
 
     Args:
         game: the trained networks.
@@ -136,29 +156,39 @@ def continued(game: MusicGame, recording: Samples, genre: int | None) -> tuple[T
         genre: of the piece; that of the most similar music where None.
 
     Raises:
-        BadInput: it is shorter than a frame, or silent.
+        BadInput: it is shorter than a few frames, or silent.
     """
     end = normalise(recording[-round(SPAN_S * game.rate) :])
     rms = math.sqrt(float(np.square(end).mean())) if len(end) else 0.0
-    if game.frames.count(len(end)) < game.group or rms < SILENT:
+    if game.frames.count(len(end)) < max(3, game.group) or rms < SILENT:
         raise BadInput(
             f"the recording ends with {len(end) / game.rate:.2f} s at {rms:.1e} of full scale: nothing to go on from; give a "
             f"longer or louder one"
         )
     magnitudes = game.frames.magnitudes(torch.from_numpy(end * (LEVEL / rms)).to(game.device, game.dtype))
-    latents = game.encoder.encode(magnitudes[None])[0]
-    return game.styles.near(latents.mean(0), genre), latents
+    latents = game.encoder.encode(magnitudes[None])
+    steps = game.join(latents)
+    beats = find_beats(onset_strength(to_levels(magnitudes).cpu().numpy()), game.frames_per_s)
+    counts = torch.from_numpy(beats.count).to(game.device)
+    style = game.styles.near(latents[0].mean(0), genre)[None]
+    told = guide_of(
+        style[:, None].expand(-1, steps.shape[1], -1), counts[None, : steps.shape[1] * game.group : game.group]
+    )
+    period = torch.tensor([beats.period / game.frames_per_s], device=game.device, dtype=torch.float64)
+    begin = counts[steps.shape[1] * game.group - 1 :][:1] + 1 / beats.period
+    rows = torch.zeros(1, dtype=torch.int64, device=game.device)
+    return Course(game.styles, rows, style, period, begin, game.step_s), Prime(steps, told)
 
 
 @torch.inference_mode()
 def make_clips(
-    game: MusicGame, styles: Tensor, *, length: int, seeds: Sequence[int], taste: Taste, tick: Tick
+    game: MusicGame, course: Course, *, length: int, seeds: Sequence[int], taste: Taste, tick: Tick
 ) -> list[Samples]:
-    """Make some pieces side by side, to be judged: int16 [length] each, in styles [B, S]."""
+    """Make some pieces side by side, to be judged: int16 [length] each."""
     skip = round(WARM_S * game.frames_per_s)
     wanted = skip + math.ceil(length / game.frames.hop)
     levels, have = [], 0
-    for part in make_levels(game, make_steps(game.average, styles, seeds=seeds, taste=taste)):
+    for part in make_levels(game, make_steps(game.average, course, seeds=seeds, taste=taste)):
         levels.append(part)
         have += part.shape[1]
         tick(0.5 * min(1.0, have / wanted))
@@ -167,7 +197,7 @@ def make_clips(
     clips = []
     for number, one in enumerate(torch.cat(levels, 1)[:, skip:wanted]):
         clips.append(to_samples(resynthesise(one, game.frames).cpu().numpy()[:length]))
-        tick(0.5 + 0.5 * (number + 1) / len(styles))
+        tick(0.5 + 0.5 * (number + 1) / len(seeds))
     return clips
 
 

@@ -3,6 +3,7 @@
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,9 +12,11 @@ from torch import Tensor
 
 from fastgan.gan.music.excerpts import Excerpts, Music
 from fastgan.gan.music.game import MusicGame
+from fastgan.gan.music.guide import Course
 from fastgan.gan.music.latents import Latents
+from fastgan.gan.music.play import game_step
 from fastgan.gan.music.sample import Taste, make_clips, rebuild
-from fastgan.gan.music.steps import encoder_step, fit_loss, fit_step
+from fastgan.gan.music.steps import Batch, encoder_step, fit_loss, fit_step
 from fastgan.gan.seeds import derive
 from fastgan.gan.stage import Losses, Stage, Tick
 
@@ -29,7 +32,9 @@ _MEASURED = 16  # batches of excerpts
 _PART = 256  # frames of a piece that are looked at together
 _WARM_UP = 100  # steps in which the learning rate rises
 _LAST = 0.02  # of the learning rate, at the end
-KEEP = 0.999  # share of the running average that stays, once it has a past
+GENERATOR_SHARE = 0.02  # of the critic's learning rate: the critic must keep up
+FREE = 64  # steps at most that the generator is played before it learns from what it makes
+KEEP, KEEP_GAME = 0.999, 0.995  # share of the running average that stays, once it has a past
 
 
 class MusicStage(Stage):
@@ -101,7 +106,8 @@ class MusicStage(Stage):
 class EncoderStage(MusicStage):
     """The encoder learns to compress frames and to rebuild them."""
 
-    name, trains, judged_by = "encoder", ("encoder",), "val_loss"
+    name, trains, judged_by, guards = "encoder", ("encoder",), "val_loss", ("encoder",)
+    margin = 0.0  # what comes after rests on it
 
     def excerpt(self) -> int:
         """Frames of an excerpt."""
@@ -122,7 +128,8 @@ class EncoderStage(MusicStage):
             encoder.fit_components(magnitudes())
         with torch.no_grad():
             errors = [encoder.linear_error(part).double() for part in self._held_out_magnitudes()]
-        return {"linear_loss": float(torch.stack(errors).mean())}
+        self.linear = float(torch.stack(errors).mean())
+        return {"linear_loss": self.linear}
 
     def step(self, step: int) -> Losses:
         """Rebuild a batch."""
@@ -130,12 +137,17 @@ class EncoderStage(MusicStage):
 
     @torch.no_grad()
     def evaluate(self, tick: Tick) -> dict[str, float]:
-        """Error of rebuilt held-out levels, and the loudness that rebuilt frames need."""
-        self.game.encoder.fit_loudness(
+        """Error of rebuilt held-out levels, and the loudness that rebuilt frames need; corrections that do harm are forgotten."""
+        encoder = self.game.encoder
+        errors = [encoder.error(part).double() for part in self._held_out_magnitudes()]
+        error = float(torch.stack(errors).mean())
+        if not error <= self.linear:
+            encoder.forget_corrections()
+            error = self.linear
+        encoder.fit_loudness(
             self.magnitudes(self.train.sound(step)) for step in range(min(_MEASURED, self.train.per_pass))
         )
-        errors = [self.game.encoder.error(part).double() for part in self._held_out_magnitudes()]
-        return {"val_loss": float(torch.stack(errors).mean())}
+        return {"val_loss": error}
 
     def sample(self, length: int, tick: Tick) -> Samples:
         """The beginning of the held-out music, compressed and rebuilt."""
@@ -164,24 +176,28 @@ class FrameStage(MusicStage):
         self.latents = Latents(train, self.game.encoder, self.game.genres, lambda share: tick(0.9 * share))
         self.unseen = Latents(held_out, self.game.encoder, self.game.genres, lambda share: tick(0.9 + 0.1 * share))
         if not self.game.styles.fitted:
-            self.game.styles.fit(self.latents.means, self.latents.genres)
+            self.game.styles.fit(self.latents.means, self.latents.genres, self.latents.periods)
         return {}
 
-    def excerpts(self, step: int) -> tuple[Tensor, Tensor]:
-        """Latent steps [B, window + 1, D] and styles [B, S] of a batch."""
-        starts = self.train.at(step)
-        frames = self.latents.excerpts(starts, self.train.length).to(self.game.device, self.game.dtype)
-        return self.game.join(frames), self.latents.styles(self.game.styles, self.train, starts)
+    def batch_at(self, step: int) -> Batch:
+        """What the generator learns from in a step."""
+        return self._batch(self.latents, self.train, self.train.at(step))
+
+    def _batch(self, latents: Latents, excerpts: Excerpts, starts: NDArray[np.int64]) -> Batch:
+        game = self.game
+        frames = latents.excerpts(starts, excerpts.length).to(game.device, game.dtype)
+        counts = latents.counts(starts, excerpts.length)[:, :: game.group].to(game.device)
+        return Batch(game.join(frames), latents.styles(game.styles, excerpts, starts), counts)
 
     @torch.no_grad()
     def evaluate(self, tick: Tick) -> dict[str, float]:
         """Squared error on held-out music, and what the judge says of the clips that the generator makes."""
         measured = {"val_loss": self._unseen_loss()}
         random = torch.Generator().manual_seed(derive(self.seed, "styles"))
-        styles = self.game.styles.draw(JUDGED, random)
+        rows = self.game.styles.draw(JUDGED, random)
         self.made = make_clips(
             self.game,
-            styles,
+            Course.of_rows(self.game.styles, rows, self.game.step_s),
             length=round(JUDGED_S * self.game.rate),
             seeds=[derive(self.seed, "clip", number) for number in range(JUDGED)],
             taste=Taste(),
@@ -204,9 +220,8 @@ class FrameStage(MusicStage):
             starts = np.concatenate(
                 [self.held_out.at(one) for one in range(step, min(step + self.batch, self.measured))]
             )
-            steps = game.join(self.unseen.excerpts(starts, self.held_out.length).to(game.device, game.dtype))
-            styles = self.unseen.styles(game.styles, self.held_out, starts)
-            loss = fit_loss(game, game.average, steps, styles, self.random("held out", step), spoilt=0.0)
+            batch = self._batch(self.unseen, self.held_out, starts)
+            loss = fit_loss(game, game.average, *batch, self.random("held out", step), spoilt=0.0)
             total += float(loss) * len(starts)
         return total / self.measured
 
@@ -218,10 +233,30 @@ class FitStage(FrameStage):
 
     def step(self, step: int) -> Losses:
         """Continue the excerpts of a batch."""
-        steps, styles = self.excerpts(step)
         keep = min(KEEP, (1 + step) / (10 + step))
-        return fit_step(self.game, steps, styles, self.random("train", step), keep)
+        return fit_step(self.game, *self.batch_at(step), self.random("train", step), keep)
 
 
-MUSIC_STAGES: dict[str, type[MusicStage]] = {stage.name: stage for stage in (EncoderStage, FitStage)}
+class GameStage(FrameStage):
+    """The generator is played freely, against the critic, while the fit goes on."""
+
+    name, trains, goes_on = "game", ("generator", "critic"), True
+
+    def __init__(self, *args: Any, adversarial_weight: float, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.adversarial_weight = adversarial_weight
+
+    def rate_at(self, step: int) -> float:
+        """Learning rate of the critic; the generator's is a small part of it."""
+        return self.lr * 0.5**self.eased * min(1.0, (step + 1) / _WARM_UP)
+
+    def step(self, step: int) -> Losses:
+        """Play against the critic, from excerpts of a batch."""
+        self.game.optimisers["generator"].lr *= GENERATOR_SHARE
+        free = 1 + derive(self.seed, "free", step) % FREE
+        how: dict[str, Any] = {"adversarial_weight": self.adversarial_weight, "free": free}
+        return game_step(self.game, self.batch_at(step), self.random("train", step), KEEP_GAME, **how)
+
+
+MUSIC_STAGES: dict[str, type[MusicStage]] = {stage.name: stage for stage in (EncoderStage, FitStage, GameStage)}
 """In the order of a run."""

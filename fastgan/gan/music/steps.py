@@ -1,9 +1,12 @@
 """One optimiser step of each kind at frame rate: networks and a batch in, named losses out (scalars on the device, float64)."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 from fastgan.gan.music.game import MusicGame
+from fastgan.gan.music.guide import guide_of
 from fastgan.gan.stage import Losses
 from fastgan.nn.frame_generator import FrameGenerator
 
@@ -14,6 +17,14 @@ CLIP = 1.0
 """Norm that gradients are cut to: one bad batch must not undo an epoch (Pascanu et al., 2013)."""
 
 
+class Batch(NamedTuple):
+    """What the generator learns from in a step."""
+
+    steps: Tensor  # [B, T + 1, D]
+    styles: Tensor  # [B, S]
+    counts: Tensor  # float64 [B, T + 1], beats before each
+
+
 def encoder_step(game: MusicGame, magnitudes: Tensor) -> Losses:
     """Teach the encoder's corrections to rebuild magnitudes [B, T, bins]."""
     loss = game.encoder.error(magnitudes)
@@ -21,17 +32,21 @@ def encoder_step(game: MusicGame, magnitudes: Tensor) -> Losses:
     return {"loss": loss.detach().double()}
 
 
-def fit_step(game: MusicGame, steps: Tensor, styles: Tensor, random: torch.Generator, keep: float) -> Losses:
+def fit_step(
+    game: MusicGame, steps: Tensor, styles: Tensor, counts: Tensor, random: torch.Generator, keep: float
+) -> Losses:
     """Teach the generator what follows: latent steps [B, T + 1, D] of pieces in styles [B, S].
 
     Args:
         game: its generator learns, its average follows.
         steps: the first is shown as zeros: a piece begins there.
         styles: of the pieces.
+        counts: beats before each step, float64 [B, T + 1].
         random: of all noise.
         keep: share of the average that stays.
     """
-    loss = fit_loss(game, game.generator, steps, game.styles.spoil(styles, _normal(styles, random)), random)
+    spoilt = game.styles.spoil(styles, normal(styles, random))
+    loss = fit_loss(game, game.generator, steps, spoilt, counts, random)
     descend(game, "generator", loss)
     game.follow(keep)
     return {"loss": loss.detach().double()}
@@ -42,6 +57,7 @@ def fit_loss(
     network: FrameGenerator,
     steps: Tensor,
     styles: Tensor,
+    counts: Tensor,
     random: torch.Generator,
     spoilt: float = SPOILT,
 ) -> Tensor:
@@ -52,16 +68,18 @@ def fit_loss(
         network: a generator of frames.
         steps: [B, T + 1, D].
         styles: [B, S].
+        counts: [B, T + 1].
         random: of all noise.
         spoilt: largest noise on what is shown.
     """
     shown, target = torch.cat((torch.zeros_like(steps[:, :1]), steps[:, 1:-1]), 1), steps[:, 1:]
     much = spoilt * torch.rand(len(steps), generator=random, device=steps.device, dtype=steps.dtype)
-    shown[:, 1:] += much[:, None, None] * _normal(shown[:, 1:], random)
-    known = network(shown, styles, much).context.flatten(0, 1)
+    shown[:, 1:] += much[:, None, None] * normal(shown[:, 1:], random)
+    guide = guide_of(styles[:, None].expand(-1, shown.shape[1], -1), counts[:, 1:])
+    known = network(shown, guide, much).context.flatten(0, 1)
     target = target.flatten(0, 1)
-    noise = _normal(target, random)
-    times = torch.sigmoid(_normal(target[:, 0], random))  # most of what is hard lies in the middle of the paths
+    noise = normal(target, random)
+    times = torch.sigmoid(normal(target[:, 0], random))  # most of what is hard lies in the middle of the paths
     return (network.flow.error(known, target, noise, times) * game.weights).mean()
 
 
@@ -74,5 +92,6 @@ def descend(game: MusicGame, name: str, loss: Tensor) -> None:
     game.optimisers[name].step([weight.grad for weight in network.parameters() if weight.grad is not None])
 
 
-def _normal(like: Tensor, random: torch.Generator) -> Tensor:
+def normal(like: Tensor, random: torch.Generator) -> Tensor:
+    """Standard normal values of the shape of others."""
     return torch.randn(like.shape, generator=random, device=like.device, dtype=like.dtype)

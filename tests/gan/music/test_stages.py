@@ -1,0 +1,137 @@
+"""The stages of a run that makes music."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fastgan.gan.music import stages as module
+from fastgan.gan.music.game import MusicGame
+from fastgan.gan.music.stages import MUSIC_STAGES, MusicStage
+from tests.gan.music.common import corpus_of, music_of, small_game, tunes
+
+SIZES = {"window": 6, "batch": 3, "lr": 2e-3, "seed": 0}
+
+
+def ignore(share: float) -> None:
+    """Nobody watches."""
+
+
+def judge(clips: Sequence[np.ndarray]) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Says what can be counted on."""
+    return {"kad": float(np.std(np.concatenate(clips)))}, ()
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few and short clips."""
+    monkeypatch.setattr(module, "JUDGED", 2)
+    monkeypatch.setattr(module, "JUDGED_S", 1.0)
+    monkeypatch.setattr(module, "ENCODER_FRAMES", 14)
+    monkeypatch.setattr(module, "FREE", 4)
+
+
+def stage_of(name: str, folder: Path, game: MusicGame) -> MusicStage:
+    """A stage that is ready, and those before it."""
+    train = music_of(corpus_of(folder / "train", tunes(4)), 14)
+    held_out = music_of(corpus_of(folder / "held out", {f"a/{n}": s for n, s in enumerate(tunes(2).values())}), 14)
+    for known in MUSIC_STAGES:
+        extra = {"adversarial_weight": 1.0} if known == "game" else {}
+        stage = MUSIC_STAGES[known](game, (train, held_out), judge=judge, **SIZES, **extra)
+        stage.begin(ignore)
+        if known == name:
+            game.optimise(stage.trains, 1e-3)
+            return stage
+    raise AssertionError(name)
+
+
+@pytest.mark.parametrize("name", ["encoder", "fit"])
+def test_losses_fall(name: str, tmp_path: Path) -> None:
+    stage = stage_of(name, tmp_path, small_game())
+    whole = stage.per_pass
+    first = stage.advance(0, whole)
+    for step in range(whole, 8 * whole, whole):
+        last = stage.advance(step, whole)
+    assert float(last["loss"]) < float(first["loss"])
+
+
+@pytest.mark.parametrize("name", MUSIC_STAGES)
+def test_steps_are_a_function_of_seed_and_number(name: str, tmp_path: Path) -> None:
+    games = [small_game() for _ in range(2)]
+    losses = []
+    for number, game in enumerate(games):
+        stage = stage_of(name, tmp_path / str(number), game)
+        parts = [(0, 4)] if number == 0 else [(0, 1), (1, 3)]
+        losses.append([stage.advance(*part) for part in parts])
+    for name, value in losses[0][0].items():
+        assert float(value) == pytest.approx(sum(float(part[name]) for part in losses[1]), rel=1e-12)
+    for one, other in zip(games[0].tensors().values(), games[1].tensors().values(), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("name", MUSIC_STAGES)
+def test_only_what_a_stage_trains_changes(name: str, tmp_path: Path) -> None:
+    game = small_game()
+    stage = stage_of(name, tmp_path, game)
+    before = {key: value.clone() for key, value in game.tensors().items()}
+    stage.advance(0, 2)
+    changed = {key.split(".")[0] for key, value in game.tensors().items() if not torch.equal(value, before[key])}
+    assert changed - {"adam"} == {*stage.trains, *(["average"] if "generator" in stage.trains else [])}
+
+
+def test_the_critic_learns_to_tell_music_from_what_is_made(tmp_path: Path) -> None:
+    game = small_game()
+    stage = stage_of("game", tmp_path, game)
+    stage.adversarial_weight, stage.lr = 0.0, 1e-2  # a generator that does not fight back
+    first = stage.advance(0, 5)
+    for step in range(5, 150, 5):
+        last = stage.advance(step, 5)
+    assert float(last["d_loss"]) < 0.7 * float(first["d_loss"])
+    assert float(last["d_accuracy"]) > 0.8 * 5
+
+
+def test_the_generator_learns_what_passes_for_music(tmp_path: Path) -> None:
+    """Against a critic that stands still."""
+    game = small_game()
+    stage = stage_of("game", tmp_path, game)
+    stage.lr = 1e-2
+    stage.advance(0, 60)
+    game.optimisers["critic"].step = lambda gradients: None
+    stage.lr = 0.1
+    first = stage.advance(60, 10)
+    for step in range(70, 150, 10):
+        last = stage.advance(step, 10)
+    assert float(last["g_adversarial"]) < float(first["g_adversarial"])
+
+
+def test_the_encoder_is_never_worse_than_its_components(tmp_path: Path) -> None:
+    game = small_game()
+    stage = stage_of("encoder", tmp_path, game)
+    linear = stage.begin(ignore)["linear_loss"]
+    assert stage.evaluate(ignore)["val_loss"] == pytest.approx(linear, rel=1e-6)
+    for weight in game.encoder.synthesis.parameters():
+        torch.nn.init.normal_(weight, std=1.0)  # corrections that spoil everything
+    assert stage.evaluate(ignore)["val_loss"] == pytest.approx(linear, rel=1e-6)
+
+
+def test_a_stage_of_frames_is_judged_by_what_it_makes(tmp_path: Path) -> None:
+    stage = stage_of("fit", tmp_path, small_game())
+    measured = stage.evaluate(ignore)
+    assert measured == stage.evaluate(ignore)
+    assert measured["kad"] > 0
+    sound = stage.sample(12_000, ignore)
+    assert sound.dtype == np.int16
+    assert len(sound) == 12_000
+
+
+def test_the_learning_rate_rises_then_falls_and_is_halved_by_steps_back(tmp_path: Path) -> None:
+    stage = stage_of("fit", tmp_path, small_game())
+    assert stage.rate_at(0) < stage.rate_at(50) < stage.rate_at(200) == stage.lr
+    stage.progress = 0.5
+    assert stage.rate_at(200) == pytest.approx(0.51 * stage.lr)
+    stage.progress = 1.0
+    assert stage.rate_at(200) == pytest.approx(0.02 * stage.lr)
+    stage.eased = 1
+    assert stage.rate_at(200) == pytest.approx(0.01 * stage.lr)
