@@ -8,9 +8,6 @@ from types import FrameType
 
 from fastgan.base.command import Interrupted
 
-SHARES = {"encoder": 1.0, "fit": 1.0, "game": 2.0}
-"""How the minutes of a run are shared out over the stages that are still to come."""
-
 _LAST_WORDS = 3.0  # seconds for the report at the end
 
 
@@ -28,11 +25,11 @@ class Clock:
         self.closing = 0.0  # seconds that the end of an epoch takes: held-out measure, sound, picture, checkpoint
         self.asked = False
 
-    def begin_stage(self, name: str, to_come: list[str]) -> None:
-        """Give a stage its share of the time that is left; `to_come` are the stages after it."""
-        now, weights = time.monotonic(), [SHARES[name], *(SHARES[other] for other in to_come)]
+    def begin_stage(self, share: float, to_come: float) -> None:
+        """Give a stage its share of the time that is left, beside the shares of all stages after it together."""
+        now = time.monotonic()
         self.closing, self.stage_began = 0.0, now
-        self.stage_end = now + (self.end - _LAST_WORDS - now) * weights[0] / sum(weights)
+        self.stage_end = now + (self.end - _LAST_WORDS - now) * share / (share + to_come)
 
     def share(self) -> float:
         """Share of the stage's time that is over; 0 without a budget."""

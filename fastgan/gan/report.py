@@ -114,7 +114,7 @@ def _render(run: _Run) -> str:
         name=printable(run.folder.resolve().name),
         version=run.config.get("version", ""),
         facts=_facts(run),
-        verdicts=[verdict for verdict in (_linear(run.rows), _sound(run.rows)) if verdict],
+        verdicts=[verdict for verdict in (_linear(run.rows), _game(run.rows), _sound(run.rows)) if verdict],
         notes=run.notes,
         samples=samples,
         total_samples=sum("sample" in row for row in run.rows),
@@ -186,6 +186,33 @@ def _linear(rows: list[Row]) -> dict[str, Any] | None:
     return {"good": False, "title": "Linear predictor not beaten", "words": words}
 
 
+def _game(rows: list[Row]) -> dict[str, Any] | None:
+    """Whether the game brought the music nearer than the fit had; None where that was not measured."""
+    paid = game_paid(rows)
+    if paid is None:
+        return None
+    fit, game = paid
+    words = f"KAD to the music is {fit:.3g} at the best of fit and {game:.3g} at the best of the game"
+    if game < fit:
+        return {"good": True, "title": "The game paid", "words": f"{words}."}
+    return {
+        "good": False,
+        "title": "The game did not pay",
+        "words": f"{words}; what fit had learnt is kept as the best.",
+    }
+
+
+def game_paid(rows: list[Row]) -> tuple[float, float] | None:
+    """The lowest KAD of fit and of the game, from rows of the log without an alarm; None where one has none."""
+    best = []
+    for stage in ("fit", "game"):
+        found = [_number(row.get("kad")) for row in rows if row["stage"] == stage and "alarm" not in row]
+        known = [value for value in found if value is not None]
+        best.append(min(known) if known else None)
+    fit, game = best
+    return None if fit is None or game is None else (fit, game)
+
+
 def _sound(rows: list[Row]) -> dict[str, Any] | None:
     """How many of the samples are healthy; None when none was examined."""
     found = [row["health"]["problems"] for row in rows if "health" in row]
@@ -204,7 +231,13 @@ def _samples(run: _Run) -> list[dict[str, Any]]:
     if len(found) < len(named):
         run.notes.append(f"samples that the log names and the folder lacks: {len(named) - len(found)}")
     largest = max((path.stat().st_size for _, path in found), default=1)
-    return [_sample(path, row) for row, path in _even(found, max(1, min(MOST_SAMPLES, MOST_BYTES // largest)))]
+    shown = [_sample(path, row) for row, path in _even(found, max(1, min(MOST_SAMPLES, MOST_BYTES // largest)))]
+    about, music = run.folder / "music.json", run.folder / "music.wav"
+    made = _parsed(about.read_text("utf-8", "replace")) if about.is_file() and music.is_file() else None
+    if isinstance(made, dict) and music.stat().st_size <= MOST_BYTES:
+        title = f"Music by the best checkpoint: epoch {_text(made.get('epoch'))}, {_text(made.get('stage'))}"
+        shown.append(_sample(music, {"epoch": "", "stage": "", **made}) | {"title": title})
+    return shown
 
 
 def _sample(path: Path, row: Row) -> dict[str, Any]:

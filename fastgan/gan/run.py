@@ -115,6 +115,15 @@ class Run:
         draw(samples, rate, self.folder / f"{name}.png", title=f"{title}: {', '.join(health.problems) or 'healthy'}")
         return {"sample": f"{name}.wav", "health": asdict(health)}
 
+    def keep_music(self, samples: NDArray[np.int16], rate: int, made_by: dict[str, Any]) -> Path:
+        """Write the run's own piece of music, its picture and how it was made; gives its path."""
+        path = self.folder / "music.wav"
+        write_sound(path, samples, rate)
+        health = examine(samples, rate)
+        draw(samples, rate, path.with_suffix(".png"), title=f"music.wav: {', '.join(health.problems) or 'healthy'}")
+        write_json(path.with_suffix(".json"), {**made_by, "sample": path.name, "health": asdict(health)})
+        return path
+
     def save(self, name: str, checkpoint: Checkpoint, *, best: bool) -> None:
         """Write a checkpoint, see `save_checkpoint`."""
         save_checkpoint(self.folder / "checkpoint", name, checkpoint, best=best)

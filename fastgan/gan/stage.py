@@ -23,6 +23,7 @@ class Stage(ABC):
         name: of the stage.
         trains: names of the networks that learn.
         judged_by: the column of the log that says which checkpoint is best, the lower the better.
+        share: of a run's minutes, beside the shares of the other stages.
         goes_on: whether the measure compares with that of the stage before, so that the best of both is kept.
         guards: names of the networks that go back to the best checkpoint when what they make is no music; none to let
             them go on whatever comes.
@@ -39,6 +40,7 @@ class Stage(ABC):
     name: str
     trains: tuple[str, ...]
     judged_by: str
+    share: float = 1.0
     goes_on: bool = False
     guards: tuple[str, ...] = ()
     game: Networks

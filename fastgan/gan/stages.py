@@ -208,6 +208,7 @@ class GameStage(SequenceStage):
     """Generator against discriminator."""
 
     name, trains, judged_by = "game", ("generator", "discriminator"), "val_g_loss"
+    share = 2.0
 
     def __init__(self, *args: object, mse_weight: float, adversarial_weight: float, **kwargs: object):
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]

@@ -108,6 +108,7 @@ class EncoderStage(MusicStage):
 
     name, trains, judged_by, guards = "encoder", ("encoder",), "val_loss", ("encoder",)
     margin = 0.0  # what comes after rests on it
+    share = 0.1
 
     def excerpt(self) -> int:
         """Frames of an excerpt."""
@@ -229,7 +230,7 @@ class FrameStage(MusicStage):
 class FitStage(FrameStage):
     """The generator learns to continue the music: the flow's squared error, which stands for its likelihood."""
 
-    name, trains = "fit", ("generator",)
+    name, trains, share = "fit", ("generator",), 0.6
 
     def step(self, step: int) -> Losses:
         """Continue the excerpts of a batch."""
@@ -240,7 +241,7 @@ class FitStage(FrameStage):
 class GameStage(FrameStage):
     """The generator is played freely, against the critic, while the fit goes on."""
 
-    name, trains, goes_on = "game", ("generator", "critic"), True
+    name, trains, goes_on, share = "game", ("generator", "critic"), True, 0.3
 
     def __init__(self, *args: Any, adversarial_weight: float, **kwargs: Any):
         super().__init__(*args, **kwargs)
