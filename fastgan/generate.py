@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fastgan.audio.files import read_sound, write_sound
+from fastgan.audio.files import Unreadable, read_sound, write_sound
 from fastgan.audio.health import examine
 from fastgan.audio.split import known_genre
 from fastgan.base.command import finish
@@ -115,7 +115,7 @@ def _musician(checkpoint: Checkpoint, settings: TrainConfig, config: GenerateCon
     genre = (
         genres.index(known_genre(config.genre, {name.casefold(): name for name in genres})) if config.genre else None
     )
-    prime = read_sound(config.prime, settings.rate) if config.prime else None
+    prime = _read_prime(config.prime, settings.rate) if config.prime else None
     taste = Taste(temperature=config.temperature) if config.temperature else Taste()
     use_threads(1, 1, settings.hidden)
 
@@ -127,6 +127,13 @@ def _musician(checkpoint: Checkpoint, settings: TrainConfig, config: GenerateCon
         return piece(game, Course.of_rows(game.styles, row, game.step_s), length, seed=seed, taste=taste, tick=tick)
 
     return make
+
+
+def _read_prime(path: str, rate: int) -> NDArray[np.int16]:
+    try:
+        return read_sound(path, rate)
+    except Unreadable as error:
+        raise BadInput(f"--prime {printable(path)}: {error}; give a sound file") from error
 
 
 def restore_game(checkpoint: Checkpoint, settings: TrainConfig, config: GenerateConfig) -> Game:

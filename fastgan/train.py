@@ -23,19 +23,16 @@ from fastgan.base.atomic import write_json
 from fastgan.base.command import Interrupted, finish
 from fastgan.base.errors import BadInput, printable
 from fastgan.config import AUTO, PRESETS, TrainConfig, changed_fields, known_fields, parser_of
-from fastgan.gan.checkpoint import has_best
 from fastgan.gan.clock import Clock
 from fastgan.gan.game import Game
 from fastgan.gan.loop import Loop, Position
 from fastgan.gan.music.excerpts import Music
+from fastgan.gan.music.finale import finish as finish_music
 from fastgan.gan.music.game import MusicGame
-from fastgan.gan.music.guide import Course
-from fastgan.gan.music.sample import Taste, piece
 from fastgan.gan.music.stages import MUSIC_STAGES
 from fastgan.gan.progress import Screen
-from fastgan.gan.report import game_paid, write_report
+from fastgan.gan.report import write_report
 from fastgan.gan.run import Run, check_unused, next_folder, read_config
-from fastgan.gan.seeds import derive
 from fastgan.gan.stage import Stage
 from fastgan.gan.stages import STAGES, SequenceStage
 from fastgan.gan.tuning import choose_batch, largest_batch, scaled_lr, time_stage
@@ -46,7 +43,6 @@ from fastgan.ops.machine import check_backend, choose_device, describe, use_thre
 from fastgan.ops.stft import Frames
 from fastgan.version import VERSION
 
-MUSIC_S = 30.0  # of the piece that a run ends with
 DEMO_CLIPS = 100  # as many as the paper trained on
 _TUNING, _TUNING_SHARE = (
     60.0,
@@ -97,7 +93,7 @@ def train(told: dict[str, Any], started: float) -> int:
             try:
                 _play(config, game, corpus, split, run, screen, clock)
                 if isinstance(game, MusicGame):
-                    _finish_music(game, run, config, screen)
+                    finish_music(game, run, seed=config.seed, screen=screen)
             finally:
                 page = write_report(folder)
         screen.say(f"done: {printable(page)}")
@@ -221,30 +217,6 @@ def _stage_maker(
     sizes: dict[str, Any] = {"window": config.window, "batch": config.batch, "lr": config.lr, "seed": config.seed}
     game_only: dict[str, Any] = {"adversarial_weight": config.adversarial_weight}
     return lambda name: MUSIC_STAGES[name](game, music, judge=judge, **sizes, **(game_only if name == "game" else {}))
-
-
-def _finish_music(game: MusicGame, run: Run, config: TrainConfig, screen: Screen) -> None:
-    """Say whether the game paid, and make a piece with the best checkpoint."""
-    paid = game_paid(run.rows)
-    if paid is not None and paid[1] >= paid[0]:
-        screen.say(
-            f"the game is rejected: its best KAD is {paid[1]:.1f}, that of fit {paid[0]:.1f}; fit's checkpoint stays the best"
-        )
-    best = run.load("best") if has_best(run.folder / "checkpoint") else None
-    if best is None or best.state["position"]["stage"] == "encoder":
-        screen.say("nothing that was made is music yet: train for longer, or on more music")
-        return
-    game.load(best.tensors, ("average",))
-    row = game.styles.draw(1, torch.Generator().manual_seed(derive(config.seed, "music")))
-    course = Course.of_rows(game.styles, row, game.step_s)
-    length = round(MUSIC_S * config.rate)
-    with screen.bar("making music", 1) as bar:
-        samples = piece(game, course, length, seed=derive(config.seed, "music"), taste=Taste(), tick=bar.update)
-    at = best.state["position"]
-    path = run.keep_music(samples, config.rate, {"epoch": at["epoch"], "stage": at["stage"], "kad": at["best"]})
-    screen.say(
-        f"music: {printable(path)}, {MUSIC_S:g} s by the best checkpoint (epoch {at['epoch']}, {at['stage']}), and its picture"
-    )
 
 
 def _sequence_stage(

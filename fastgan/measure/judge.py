@@ -1,12 +1,14 @@
 """A quick judgement of a few generated clips while a run trains: how near to the music, how varied, and what is wrong."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastgan.audio.scale import denormalise
-from fastgan.gan.music.excerpts import Music
+from fastgan.base.errors import BadInput
+from fastgan.gan.music.excerpts import Music, Piece
 from fastgan.measure.anchors import level
 from fastgan.measure.cache import Model, embed_cached
 from fastgan.measure.distances import Reference
@@ -48,10 +50,12 @@ class Judge:
         tick: Callable[[float], None],
     ):
         self._model, self._rate = model, rate
-        self._train = np.concatenate([self._hear(clip, tick, n / len(train)) for n, clip in enumerate(train)])
+        heard = [self._hear(clip, tick, n / len(train)) for n, clip in enumerate(train)]
+        self._train = np.concatenate(heard)
         self._held_out = [embed_cached(model, level(clip), rate, hop_s=PATCH_S) for clip in held_out]
         self._reference = Reference(self._train)
-        self._usual = diversity(self._held_out) if len(self._held_out) > 1 else None
+        several = self._held_out if len(self._held_out) > 1 else heard  # a single held-out clip says nothing of variety
+        self._usual = diversity(several) if len(several) > 1 else None
 
     def _hear(self, clip: Samples, tick: Callable[[float], None], share: float) -> NDArray[np.float32]:
         tick(share)
@@ -96,9 +100,16 @@ def open_judge(train: Music, held_out: Music, *, tick: Callable[[float], None]) 
 
 
 def _excerpts(music: Music, most: int) -> list[Samples]:
-    """At most so many excerpts, evenly from all pieces; pieces that are too short give none."""
-    frames = music.frames
-    count = frames.count(round(EXCERPT_S * music.corpus.index.rate)) + 1
-    places = [(piece, first) for piece in music.pieces for first in range(0, piece.frames - count + 1, count)]
+    """At most so many excerpts, evenly from all pieces; shorter ones where no piece has the full length."""
+    frames, places, count = music.frames, list[tuple[Piece, int]](), 0
+    for seconds in (EXCERPT_S, PATCH_S):
+        if not places:
+            count = frames.count(math.ceil(seconds * music.corpus.index.rate)) + 1
+            places = [(piece, first) for piece in music.pieces for first in range(0, piece.frames - count + 1, count)]
+    if not places:
+        longest = max(frames.samples(piece.frames) for piece in music.pieces) / music.corpus.index.rate
+        raise BadInput(
+            f"music is judged by {PATCH_S:g} s at a time, and the longest clip has {longest:.1f} s; give longer ones"
+        )
     chosen = np.unique(np.linspace(0, len(places) - 1, min(most, len(places))).round().astype(int))
     return [denormalise(music.sound(places[n][0], places[n][1], count).clamp(-1, 1).numpy()) for n in chosen]

@@ -30,7 +30,7 @@ class Styles(nn.Module):
     last: Tensor
     rows: Tensor
 
-    def __init__(self, latents: int, size: int = 16, genres: int = 1):
+    def __init__(self, latents: int, size: int = 8, genres: int = 1):
         super().__init__()
         self.genres = genres if genres > 1 else 0
         size = min(size, latents)

@@ -1,0 +1,165 @@
+"""The preset `music` from end to end, on made-up sound."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from fastgan.audio.health import examine
+from fastgan.gan.checkpoint import load_checkpoint
+from fastgan.gan.music import finale, stages
+from fastgan.generate import main as generate
+from fastgan.train import main as train
+from tests.conftest import RATE, tune
+
+SMALL = (
+    "--hidden 16 --latents 12 --window 6 --batch 3 --encoder-epochs 1 --fit-epochs 2 --epochs 2 --steps-per-epoch 3 "
+    "--sample-seconds 1 --minutes 0"
+).split()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def short() -> Iterator[None]:
+    """Few and short clips are judged."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stages, "JUDGED", 4)
+        patch.setattr(stages, "JUDGED_S", 3.2)
+        patch.setattr(stages, "FREE", 4)
+        patch.setattr(finale, "MUSIC_S", 3.0)
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight tunes in two genres."""
+    home = tmp_path_factory.mktemp("songs")
+    for number in range(8):
+        genre = home / ("blues", "jazz")[number % 2]
+        genre.mkdir(exist_ok=True)
+        soundfile.write(genre / f"{number}.wav", tune(7, seed=number), RATE, subtype="PCM_16")
+    return home
+
+
+def rows(run: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+def tensors(run: Path) -> dict[str, torch.Tensor]:
+    return load_checkpoint(run / "checkpoint").tensors
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path, short: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose generator has learnt next to nothing."""
+    home = tmp_path_factory.mktemp("runs") / "run"
+    assert train(["--data", str(folder), "--out", str(home), *SMALL]) == 0
+    return home
+
+
+def test_three_stages_a_judgement_and_music(run: Path) -> None:
+    log = rows(run)
+    assert [(row["stage"], row["stage_epoch"]) for row in log] == [
+        ("encoder", 1), ("fit", 1), ("fit", 2), ("game", 1), ("game", 2),
+    ]  # fmt: skip
+    assert log[0]["val_loss"] <= log[0]["linear_loss"]
+    for row in log[1:]:
+        assert {"kad", "variety", "newness", "val_loss"} <= row.keys()
+        assert len(soundfile.read(run / str(row["sample"]))[0]) == RATE
+    settings = json.loads((run / "config.json").read_text())["settings"]
+    assert (settings["preset"], settings["encoder"]) == ("music", "spectral")
+    assert (run / "report.html").stat().st_size > 50_000
+    assert len(soundfile.read(run / "music.wav")[0]) == 3 * RATE
+    assert (run / "music.png").is_file()
+    assert json.loads((run / "music.json").read_text())["kad"] == min(float(row["kad"]) for row in log[1:])  # type: ignore[arg-type]
+
+
+def test_a_resumed_run_is_the_run_that_never_stopped(folder: Path, tmp_path: Path) -> None:
+    data = ["--data", str(folder), *SMALL]
+    assert train([*data, "--out", str(tmp_path / "whole")]) == 0
+    assert train([*data, "--epochs", "1", "--out", str(tmp_path / "parts")]) == 0
+    assert train(["--resume", "--epochs", "2", "--out", str(tmp_path / "parts")]) == 0
+    one, other = tensors(tmp_path / "whole"), tensors(tmp_path / "parts")
+    assert one.keys() == other.keys()
+    assert [name for name, value in one.items() if not torch.equal(value, other[name])] == []
+    for name in ("kad", "val_loss"):
+        assert [row.get(name) for row in rows(tmp_path / "whole")] == [
+            row.get(name) for row in rows(tmp_path / "parts")
+        ]
+
+
+def test_same_seed_same_music(run: Path, tmp_path: Path) -> None:
+    made = {}
+    for name, told in {"a": ["--seed", "3"], "b": ["--seed", "3"], "c": ["--seed", "4"]}.items():
+        path = tmp_path / f"{name}.wav"
+        assert generate([str(run), "--seconds", "4", "--out", str(path), "--checkpoint", "newest", *told]) == 0
+        made[name] = soundfile.read(path, dtype="int16")[0]
+    assert np.array_equal(made["a"], made["b"])
+    assert not np.array_equal(made["a"], made["c"])
+    assert len(made["a"]) == 4 * RATE
+
+
+def test_music_is_level_whatever_the_generator_knows(run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "music.wav"
+    assert generate([str(run), "--seconds", "9", "--out", str(path), "--checkpoint", "newest"]) == 0
+    sound = soundfile.read(path)[0]
+    assert 0.05 < float(np.sqrt(np.square(sound).mean())) < 0.2
+    assert np.abs(sound).max() < 1
+    assert abs(float(sound.mean())) < 0.01
+    assert not {"clipped", "DC offset", "silent"} & set(examine((sound * 32767).astype(np.int16), RATE).problems)
+
+
+def test_genre_temperature_and_a_recording_to_go_on_from(run: Path, folder: Path, tmp_path: Path) -> None:
+    made = []
+    for told in ([], ["--genre", "Jazz"], ["--temperature", "0.5"], ["--prime", str(folder / "blues" / "0.wav")]):
+        path = tmp_path / f"{len(made)}.wav"
+        assert generate([str(run), "--seconds", "2", "--out", str(path), "--checkpoint", "newest", *told]) == 0
+        made.append(soundfile.read(path, dtype="int16")[0])
+    assert all(not np.array_equal(made[0], other) for other in made[2:])
+
+
+@pytest.mark.parametrize(
+    ("told", "complaint"),
+    [
+        (["--genre", "polka"], "no genre 'polka' here; there are blues, jazz"),
+        (["--how", "noise"], "--how is of runs on samples"),
+        (["--prime", "nowhere.wav"], "nowhere.wav"),
+    ],
+)
+def test_what_cannot_be_is_said(run: Path, told: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate([str(run), "--checkpoint", "newest", *told]) == 2
+    assert complaint in capsys.readouterr().err
+
+
+def test_a_silent_recording_is_nothing_to_go_on_from(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soundfile.write(tmp_path / "silent.wav", np.zeros(RATE, np.int16), RATE)
+    assert generate([str(run), "--checkpoint", "newest", "--prime", str(tmp_path / "silent.wav")]) == 2
+    assert "nothing to go on from" in capsys.readouterr().err
+
+
+def test_a_run_on_samples_takes_no_genre(
+    music: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = "--preset paper --hidden 4 --fit-epochs 1 --epochs 0 --steps-per-epoch 2 --sample-seconds 0.1".split()
+    assert train(["--data", str(music(per_genre=2)), "--out", str(tmp_path / "run"), *told]) == 0
+    assert generate([str(tmp_path / "run"), "--genre", "jazz"]) == 2
+    assert "--genre is of runs on frames" in capsys.readouterr().err
+
+
+def test_too_short_music_is_refused(
+    music: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(["--data", str(music(seconds=0.5)), "--out", str(tmp_path / "run"), *SMALL]) == 2
+    assert "music is judged by 3 s at a time, and the longest clip has 0.5 s" in capsys.readouterr().err
+
+
+def test_the_summary_names_the_parts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(["--summary"]) == 0
+    said = capsys.readouterr().out
+    for part in ("SpectralEncoder", "FrameGenerator", "Critic", "lstm", "flow"):
+        assert part in said
