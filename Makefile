@@ -1,4 +1,4 @@
-# make demo: set up, then train a small LSTM-GAN on the built-in corpus.   make test: set up, then run the tests.
+# make demo: set up, then four minutes of music from the built-in corpus.   make test: set up, then run the tests.
 # Both need Python 3.11 or newer; a C++ compiler makes the native kernels, and without one everything runs in plain torch.
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 CODE = $(wildcard csrc/*.h csrc/*.cpp csrc/*/*.h csrc/*/*.cpp csrc/*/*.cu)
 SOURCES = pyproject.toml setup.py constraints.txt csrc/cuda/options.txt $(CODE)
-DEMO = --clips 20 --seconds 10 --fit-epochs 2 --epochs 3 --steps-per-epoch 400
+DEMO = --genres classical,jazz,reggae --clips 30 --minutes 4
 
 .PHONY: demo test kernels bench gpu lint format clean
 

@@ -11,14 +11,16 @@ from fastgan.base.document import write_page
 from fastgan.base.errors import BadInput, explain_os_error, printable
 from fastgan.config import EvaluateConfig, parser_of
 from fastgan.gan.progress import Screen
-from fastgan.measure.anchors import anchors
+from fastgan.measure.anchors import anchors, level
 from fastgan.measure.compare import Comparison, Ears, Measured, with_positions
 from fastgan.measure.musicnn import Musicnn
 from fastgan.measure.notes import Transcriber
+from fastgan.measure.reconstruction import reconstruction
 from fastgan.measure.sets import choose, evenly, read_generated, read_real
 from fastgan.measure.words import columns_of, pieces_of, row_of
 
 TRAIN, HELD_OUT, GENERATED, SHAPED = "real, learnt from", "real, held out", "generated", "shaped noise"
+RECONSTRUCTION = "reconstruction"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,7 +63,11 @@ def evaluate(real: Path, generated: Path, config: EvaluateConfig) -> int:
         train = choose(music.train, config.train_clips or len(music.train))
         comparison = Comparison(train, held_out, music.rate, ears, count=len(made), seed=config.seed, tick=bar.update)
     screen.say(f"the music: {music.split}")
-    sets = {HELD_OUT: held_out, GENERATED: made} | anchors(held_out, music.rate, config.seed)
+    sets = {HELD_OUT: held_out, GENERATED: made}
+    rebuilt = reconstruction(generated, held_out, music.rate)
+    if rebuilt is not None:
+        sets[RECONSTRUCTION] = [level(clip) for clip in rebuilt]
+    sets |= anchors(held_out, music.rate, config.seed)
     found: list[Measured] = []
     with screen.bar("listening to the sounds", 1) as bar:
         apart = evenly(len(train), min(config.clips, len(train) // 2))

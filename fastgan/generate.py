@@ -96,18 +96,8 @@ def _musician(checkpoint: Checkpoint, settings: TrainConfig, config: GenerateCon
         raise BadInput(
             "--how is of runs on samples (--preset paper); this one makes each frame from those before it and from noise"
         )
-    genres = checkpoint.state["genres"]
-    game = MusicGame.build(
-        rate=settings.rate,
-        genres=genres,
-        hidden=settings.hidden,
-        latents=settings.latents,
-        group=settings.group,
-        seed=settings.seed,
-        device=choose_device(config.device),
-        backend=config.backend,
-    )
-    _load(game, checkpoint)
+    game = MusicGame.restore(checkpoint, choose_device(config.device), config.backend)
+    genres = game.genres
     if not game.styles.fitted:
         raise BadInput(
             "this checkpoint was written before the fit stage, so there is nothing to make music with yet; train on"

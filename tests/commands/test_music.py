@@ -12,6 +12,7 @@ import torch
 from fastgan.audio.health import examine
 from fastgan.gan.checkpoint import load_checkpoint
 from fastgan.gan.music import finale, stages
+from fastgan.evaluate import main as evaluate
 from fastgan.generate import main as generate
 from fastgan.train import main as train
 from tests.conftest import RATE, tune
@@ -163,3 +164,19 @@ def test_the_summary_names_the_parts(capsys: pytest.CaptureFixture[str]) -> None
     said = capsys.readouterr().out
     for part in ("SpectralEncoder", "FrameGenerator", "Critic", "lstm", "flow"):
         assert part in said
+
+
+def test_it_is_compared_with_its_music_and_with_what_its_encoder_rebuilds(run: Path, tmp_path: Path) -> None:
+    sounds = tmp_path / "sounds"
+    assert generate([str(run), "--seconds", "3", "--count", "2", "--out", str(sounds), "--checkpoint", "newest"]) == 0
+    for sound in sounds.iterdir():
+        (run / "generated").mkdir(exist_ok=True)
+        sound.rename(run / "generated" / sound.name)
+    told = ["--seconds", "3", "--clips", "2", "--out", str(tmp_path / "out")]
+    assert evaluate([str(run), str(run), *told]) == 0
+    found = json.loads((tmp_path / "out" / "evaluation.json").read_text())["sets"]
+    panels = {one["name"]: one["panel"] for one in found}
+    near, far = (
+        abs(panels[name]["centroid_hz"] - panels["real, held out"]["centroid_hz"]) for name in ("reconstruction", "white noise")
+    )
+    assert near < far

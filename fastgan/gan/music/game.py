@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from fastgan.base.errors import BadInput
+from fastgan.gan.checkpoint import Checkpoint
 from fastgan.gan.music.guide import guide_size
 from fastgan.gan.networks import Networks
 from fastgan.gan.seeds import derive
@@ -71,6 +73,33 @@ class MusicGame(Networks):
         game = cls(generator, average, critic, encoder, styles, rate, frames, genres, group)
         for network in game.networks().values():
             network.to(device, dtype)
+        return game
+
+    @classmethod
+    def restore(cls, checkpoint: Checkpoint, device: torch.device, backend: str = "auto") -> "MusicGame":
+        """Build the networks that a checkpoint is of, with its weights.
+
+        Raises:
+            BadInput: it is of another kind of run, or does not fit its own settings.
+        """
+        told = checkpoint.state.get("settings", {})
+        if told.get("encoder") != "spectral":
+            raise BadInput("this run is on samples (--preset paper); a run of --preset music is needed")
+        game = cls.build(
+            rate=told["rate"],
+            genres=checkpoint.state["genres"],
+            hidden=told["hidden"],
+            latents=told["latents"],
+            group=told["group"],
+            seed=told["seed"],
+            device=device,
+            dtype=getattr(torch, told["dtype"]),
+            backend=backend,
+        )
+        try:
+            game.load(checkpoint.tensors)
+        except ValueError as error:
+            raise BadInput(f"the checkpoint does not fit its own settings: {error}; train again") from error
         return game
 
     def networks(self) -> dict[str, nn.Module]:
