@@ -82,7 +82,8 @@ def train(told: dict[str, Any], started: float) -> int:
     game = _build(config, device, sorted({clip.genre for clip in clips}))
     if config.batch == AUTO:
         config = _with_best_batch(config, corpus, split, device, screen, "lr" in told)
-    use_threads(config.threads, config.batch, config.hidden)
+    together = config.window if config.encoder == "spectral" else 1  # steps that most of a network takes at once
+    use_threads(config.threads, config.batch * together, config.hidden)
     description = _describe_run(config, corpus, split)
     run = Run.reopen(folder) if config.resume else Run.start(folder, description)
     try:
