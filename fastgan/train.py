@@ -194,6 +194,9 @@ def _play(
         if loop.position.stage != name:
             best = loop.position.best if stages[name].goes_on else None
             loop.position = Position(stage=name, epoch=loop.position.epoch, best=best)
+            checkpoint = run.load("best") if best is not None else None
+            if checkpoint is not None:  # what the stage before learnt last may be worse than its best
+                game.load(checkpoint.tensors, stages[name].guards)
             game.optimise(stages[name].trains, config.lr)
         stage = make(name)
         clock.begin_stage(stages[name].share, sum(stages[other].share for other in names[names.index(name) + 1 :]))

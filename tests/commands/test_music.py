@@ -10,9 +10,9 @@ import soundfile
 import torch
 
 from fastgan.audio.health import examine
+from fastgan.evaluate import main as evaluate
 from fastgan.gan.checkpoint import load_checkpoint
 from fastgan.gan.music import finale, stages
-from fastgan.evaluate import main as evaluate
 from fastgan.generate import main as generate
 from fastgan.train import main as train
 from tests.conftest import RATE, tune
@@ -177,6 +177,7 @@ def test_it_is_compared_with_its_music_and_with_what_its_encoder_rebuilds(run: P
     found = json.loads((tmp_path / "out" / "evaluation.json").read_text())["sets"]
     panels = {one["name"]: one["panel"] for one in found}
     near, far = (
-        abs(panels[name]["centroid_hz"] - panels["real, held out"]["centroid_hz"]) for name in ("reconstruction", "white noise")
+        abs(panels[name]["centroid_hz"] - panels["real, held out"]["centroid_hz"])
+        for name in ("reconstruction", "white noise")
     )
     assert near < far

@@ -123,10 +123,10 @@ def stream(
     back = Resynthesis(game.frames)
     skip = 0 if prime is not None else round(WARM_S * game.frames_per_s)
     for levels in make_levels(game, blocks):
+        if not torch.isfinite(levels).all():
+            raise BadInput(DIVERGED)
         wanted, skip = levels[0, skip:], max(0, skip - levels.shape[1])
         samples = back.push(wanted)
-        if not torch.isfinite(samples).all():
-            raise BadInput(DIVERGED)
         if len(samples):
             yield samples.float().cpu().numpy()
 
@@ -184,11 +184,17 @@ def continued(game: MusicGame, recording: Samples, genre: int | None) -> tuple[C
 def make_clips(
     game: MusicGame, course: Course, *, length: int, seeds: Sequence[int], taste: Taste, tick: Tick
 ) -> list[Samples]:
-    """Make some pieces side by side, to be judged: int16 [length] each."""
+    """Make some pieces side by side, to be judged: int16 [length] each.
+
+    Raises:
+        BadInput: the generator diverged.
+    """
     skip = round(WARM_S * game.frames_per_s)
     wanted = skip + math.ceil(length / game.frames.hop)
     levels, have = [], 0
     for part in make_levels(game, make_steps(game.average, course, seeds=seeds, taste=taste)):
+        if not torch.isfinite(part).all():
+            raise BadInput(DIVERGED)
         levels.append(part)
         have += part.shape[1]
         tick(0.5 * min(1.0, have / wanted))
@@ -210,13 +216,7 @@ def rebuild(game: MusicGame, sound: Tensor) -> Samples:
 
 
 def to_samples(sound: NDArray[np.float32]) -> Samples:
-    """Sound as int16, at the level that music has here, without an offset.
-
-    Raises:
-        BadInput: it holds NaN or infinity.
-    """
-    if not np.isfinite(sound).all():
-        raise BadInput(DIVERGED)
+    """Sound as int16, at the level that music has here, without an offset."""
     sound = sound - sound.mean()
     rms = math.sqrt(float(np.square(sound).mean()))
     return denormalise(np.clip(sound * (LEVEL / max(rms, 1e-4)), -1, 1))

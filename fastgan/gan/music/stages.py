@@ -42,7 +42,7 @@ class MusicStage(Stage):
 
     Args:
         game: the networks.
-        music: (train, held out); the second may hold nothing.
+        music: (train, held out).
         window: steps of the generator in an excerpt.
         batch: excerpts in a step.
         lr: learning rate at its highest.
@@ -193,6 +193,10 @@ class FrameStage(MusicStage):
     @torch.no_grad()
     def evaluate(self, tick: Tick) -> dict[str, float]:
         """Squared error on held-out music, and what the judge says of the clips that the generator makes."""
+        if not self._finite():
+            self.problems = ("weights that are no numbers",)
+            self.made = [np.zeros(round(JUDGED_S * self.game.rate), np.int16)]
+            return {"val_loss": math.nan, "kad": math.nan}
         measured = {"val_loss": self._unseen_loss()}
         random = torch.Generator().manual_seed(derive(self.seed, "styles"))
         rows = self.game.styles.draw(JUDGED, random)
@@ -214,6 +218,9 @@ class FrameStage(MusicStage):
     def closing_s(self, step_s: float, length: int) -> float:
         """Making clips and listening to them."""
         return 10.0
+
+    def _finite(self) -> bool:
+        return all(bool(weight.isfinite().all()) for weight in self.game.average.parameters())
 
     def _unseen_loss(self) -> float:
         total, game = 0.0, self.game

@@ -1,5 +1,6 @@
 """The stages of a run that makes music."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -124,6 +125,20 @@ def test_a_stage_of_frames_is_judged_by_what_it_makes(tmp_path: Path) -> None:
     sound = stage.sample(12_000, ignore)
     assert sound.dtype == np.int16
     assert len(sound) == 12_000
+
+
+def test_weights_that_are_no_numbers_raise_an_alarm(tmp_path: Path) -> None:
+    game = small_game()
+    stage = stage_of("fit", tmp_path, game)
+    with torch.no_grad():
+        game.average.enter.weight[0, 0] = float("nan")
+    assert math.isnan(stage.evaluate(ignore)["kad"])
+    assert stage.problems == ("weights that are no numbers",)
+    assert not stage.sample(8_000, ignore).any()
+    with torch.no_grad():
+        game.average.enter.weight[0, 0] = 0.1
+    assert stage.evaluate(ignore)["kad"] > 0
+    assert stage.problems == ()
 
 
 def test_the_learning_rate_rises_then_falls_and_is_halved_by_steps_back(tmp_path: Path) -> None:
