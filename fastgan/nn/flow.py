@@ -37,10 +37,9 @@ class Flow(nn.Module):
         nn.init.zeros_(self.velocity.bias)
         self.register_buffer("waves", torch.pi / 2 * 2.0 ** torch.arange(_WAVES), persistent=False)
 
-    def forward(self, points: Tensor, times: Tensor, known: Tensor) -> Tensor:
-        """Give the velocity [R, D] at points [R, D] and times [R] within [0, 1]; `known` is `self.known(context)`, [R, width]."""
-        angle = times[:, None] * self.waves
-        x = self.point(points) + self.when(torch.cat((angle.sin(), angle.cos()), -1)) + known
+    def forward(self, points: Tensor, told: Tensor) -> Tensor:
+        """Give the velocity [R, D] at points [R, D]; `told` is what is known there and when that is, [R, width]."""
+        x = self.point(points) + told
         for block in self.blocks:
             x = x + block(x)
         return self.velocity(x)
@@ -49,12 +48,17 @@ class Flow(nn.Module):
         """Squared error of the velocity on the straight paths from noise [R, D] to targets [R, D], at times [R]: [R, D]."""
         along = times[:, None]
         points = (1 - along) * noise + along * target
-        return (self(points, times, self.known(context)) - (target - noise)).square()
+        return (self(points, self.known(context) + self.at(times)) - (target - noise)).square()
+
+    def at(self, times: Tensor) -> Tensor:
+        """Times [R] within [0, 1] as the blocks are told them, [R, width]."""
+        angle = times[:, None] * self.waves
+        return self.when(torch.cat((angle.sin(), angle.cos()), -1))
 
     def sample(self, context: Tensor, noise: Tensor, steps: int = 8) -> Tensor:
         """Carry noise [R, D] to samples [R, D] by Euler's method in so many steps; differentiable."""
         known = self.known(context)
-        for step in range(steps):
-            times = noise.new_full(noise.shape[:1], step / steps)
-            noise = noise + self(noise, times, known) / steps
+        times = self.at(torch.arange(steps, dtype=noise.dtype, device=noise.device) / steps)
+        for now in times:
+            noise = noise + self(noise, known + now) / steps
         return noise

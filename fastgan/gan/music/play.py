@@ -13,7 +13,7 @@ PLAYED = 16
 """Steps that the generator makes with a gradient; the critic sees as many before them."""
 
 FLOW_STEPS = 4  # of each of them: half as many as when music is made
-TEMPERATURE, TRUST = 1.1, 0.1  # as music is made, see `fastgan.gan.music.sample.Taste`
+TEMPERATURE, TRUST = 1.25, 0.2  # as music is made, see `fastgan.gan.music.sample.Taste`
 MATCHING = 2.0  # weight of feature matching beside the verdict
 PENALTY = 0.1  # weight of the critic's squared slope at real music
 

@@ -37,14 +37,14 @@ class Taste:
     """How a generator is played.
 
     Attributes:
-        temperature: spread of the noise that frames are made from; 1 as it was taught, less for calmer music. A little more
-            makes up for what is lost on the few straight steps of the flow: real music came nearer (docs/log.md).
+        temperature: spread of the noise that frames are made from; 1 as it was taught, less for calmer music. More makes up
+            for what is lost on the few straight steps of the flow, and keeps pieces from staying where they are (docs/log.md).
         spoilt: how much noise it is told that the frames before have: the more, the less it trusts them, 0 to 0.3.
         flow_steps: steps of the flow for a frame.
     """
 
-    temperature: float = 1.1
-    spoilt: float = 0.1
+    temperature: float = 1.25
+    spoilt: float = 0.2
     flow_steps: int = 8
 
 
@@ -134,7 +134,10 @@ def stream(
 def piece(
     game: MusicGame, course: Course, length: int, *, seed: int, taste: Taste, prime: Prime | None = None, tick: Tick
 ) -> Samples:
-    """Make one piece, int16 [length], levelled; arguments as for `stream`. Its first samples do not depend on how many follow."""
+    """Make one piece, int16 [length], levelled; arguments as for `stream`.
+
+    Beyond `FIRST_S` of `fastgan.audio.levelling` its first samples do not depend on how many follow.
+    """
     level, parts, have = Leveller(game.rate), [], 0
     for block in stream(game, course, seed=seed, taste=taste, prime=prime):
         wanted = block[: length - have]
