@@ -65,7 +65,7 @@ def test_the_console_script_has_the_same_verbs(
     assert call("--version") == (0, f"fastgan {fastgan.__version__}\n", "")
     assert all(verb in call()[1] for verb in VERBS)
     assert call("info")[0] == 0
-    assert call("train", "--summary")[1].count("198,273") == 4
+    assert call("train", "--preset", "paper", "--summary")[1].count("198,273") == 4
     code, _, complaint = call("demo-corpus", str(tmp_path / "x"), "--clips", "0")
     assert (code, "--clips is 0" in complaint) == (2, True)
     code, _, complaint = call("compose")
