@@ -45,7 +45,7 @@ class Taste:
 
     temperature: float = 1.25
     spoilt: float = 0.2
-    flow_steps: int = 8
+    flow_steps: int = 6
 
 
 @dataclass(frozen=True)
