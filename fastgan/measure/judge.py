@@ -39,6 +39,10 @@ class Judge:
         held_out: sound that is not, likewise.
         rate: Hz.
         tick: told the share done.
+        who: the model, in words.
+
+    Raises:
+        BadInput: the music that is learnt from has less than two patches.
     """
 
     def __init__(
@@ -48,10 +52,15 @@ class Judge:
         held_out: Sequence[Samples],
         rate: int,
         tick: Callable[[float], None],
+        who: str,
     ):
-        self._model, self._rate = model, rate
+        self._model, self._rate, self._who = model, rate, who
         heard = [self._hear(clip, tick, n / len(train)) for n, clip in enumerate(train)]
         self._train = np.concatenate(heard)
+        if len(self._train) < 2:
+            raise BadInput(
+                f"the music to learn from has one stretch of {PATCH_S:g} s, and a judgement takes two; give more"
+            )
         self._held_out = [embed_cached(model, level(clip), rate, hop_s=PATCH_S) for clip in held_out]
         self._reference = Reference(self._train)
         several = self._held_out if len(self._held_out) > 1 else heard  # a single held-out clip says nothing of variety
@@ -63,13 +72,9 @@ class Judge:
 
     def describe(self) -> str:
         """Who listens, and what other music of the style gets."""
-        name = (
-            "musicnn"
-            if isinstance(self._model, Musicnn)
-            else "level, spread and rise of bands (musicnn is not installed)"
-        )
-        floor = self._reference.kad(np.concatenate(self._held_out))
-        return f"judged by KAD on {name}: held-out music has {floor:.1f}"
+        heard = np.concatenate(self._held_out) if self._held_out else self._train[:0]
+        floor = f": held-out music has {self._reference.kad(heard):.1f}" if len(heard) > 1 else ""
+        return f"judged by KAD on {self._who}{floor}"
 
     def __call__(self, clips: Sequence[Samples]) -> tuple[dict[str, float], tuple[str, ...]]:
         """Judge clips, int16 [N] of `PATCH_S` or more.
@@ -93,10 +98,11 @@ def open_judge(train: Music, held_out: Music, *, tick: Callable[[float], None]) 
     """Listen to some of the music of a run, evenly chosen: by musicnn where it is installed."""
     try:
         model: Musicnn | Timbre = Musicnn.load()
-    except Missing:
-        model = Timbre()
+        who = "musicnn"
+    except Missing as missing:
+        model, who = Timbre(), f"level, spread and rise of bands ({missing})"
     rate = train.corpus.index.rate
-    return Judge(model, _excerpts(train, LEARNT), _excerpts(held_out, HELD_OUT), rate, tick)
+    return Judge(model, _excerpts(train, LEARNT), _excerpts(held_out, HELD_OUT), rate, tick, who)
 
 
 def _excerpts(music: Music, most: int) -> list[Samples]:

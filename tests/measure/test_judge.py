@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fastgan.base.errors import BadInput
 from fastgan.gan.music.excerpts import Music
 from fastgan.measure.judge import Judge, open_judge
 from fastgan.measure.timbre import BANDS, Timbre
@@ -26,7 +27,14 @@ def noise(seconds: float, seed: int) -> np.ndarray:
 @pytest.fixture(scope="module")
 def judge() -> Judge:
     """Who knows twelve tunes."""
-    return Judge(Timbre(), [tune(6, seed=n) for n in range(12)], [tune(6, seed=n) for n in range(20, 23)], RATE, ignore)
+    return Judge(
+        Timbre(),
+        [tune(6, seed=n) for n in range(12)],
+        [tune(6, seed=n) for n in range(20, 23)],
+        RATE,
+        ignore,
+        "the test",
+    )
 
 
 def test_other_tunes_are_nearer_than_noise_and_louder_ones_as_near(judge: Judge) -> None:
@@ -52,8 +60,11 @@ def test_copies_of_what_was_learnt_are_not_new(judge: Judge) -> None:
 
 
 def test_it_says_who_listens_and_what_other_music_gets(judge: Judge) -> None:
-    assert "KAD" in judge.describe()
-    assert "held-out music has" in judge.describe()
+    assert judge.describe().startswith("judged by KAD on the test: held-out music has ")
+    short = Judge(Timbre(), [tune(6)], [tune(3.1, seed=1)], RATE, ignore, "the test")
+    assert short.describe() == "judged by KAD on the test"  # one stretch has no distance
+    with pytest.raises(BadInput, match="takes two"):
+        Judge(Timbre(), [tune(3.1)], [tune(3.1, seed=1)], RATE, ignore, "the test")
 
 
 def test_a_judge_of_a_run_listens_to_its_music(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Music in whole frames: each clip at one loudness without the silence around it, and excerpts as a function of (seed, step)."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,11 +90,6 @@ class Music:
         start = piece.start + first * self.frames.hop
         cut = self.corpus.samples[start : start + self.frames.samples(count)]
         return torch.from_numpy(cut.astype(np.float32)).mul_(piece.gain / FULL_SCALE)
-
-    def parts(self, piece: Piece, count: int) -> Iterator[tuple[int, Tensor]]:
-        """All of a piece, `count` frames at a time: the number of the first, and the samples under them."""
-        for first in range(0, piece.frames, count):
-            yield first, self.sound(piece, first, min(count, piece.frames - first))
 
 
 class Excerpts:
