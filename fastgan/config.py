@@ -135,7 +135,11 @@ class GenerateConfig:
     seconds: float = option("length of each piece, seconds", 30.0)
     count: int = option("how many pieces", 1)
     seed: int = option("chooses the noise that the pieces grow from", 0)
-    out: str = option("a wav file, or a folder when --count is above 1; beside the run's samples when left out", "")
+    out: str = option(
+        "a wav file, or a folder when --count is above 1; - for the standard output; beside the run's samples when left out",
+        "",
+    )
+    stream: bool = option("write the file while it is made, so that it can be listened to already", False)
     checkpoint: str = option(
         "which of the run's checkpoints; auto: the best of a run on frames, which is judged by what it sounds like, else the newest",
         "auto",

@@ -2,31 +2,27 @@
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from rich.console import Console
 
-from fastgan.audio.files import Unreadable, read_sound, write_sound
+from fastgan.audio.files import Unreadable, growing, read_sound, writing
 from fastgan.audio.health import examine
-from fastgan.audio.split import known_genre
 from fastgan.base.command import finish
 from fastgan.base.errors import BadInput, explain_os_error, printable
-from fastgan.config import GenerateConfig, TrainConfig, known_fields, parser_of
-from fastgan.gan.checkpoint import Checkpoint, has_best, load_checkpoint
-from fastgan.gan.game import Game
-from fastgan.gan.music.game import MusicGame
-from fastgan.gan.music.guide import Course
-from fastgan.gan.music.sample import Taste, continued, piece
-from fastgan.gan.networks import Networks
+from fastgan.config import GenerateConfig, parser_of
+from fastgan.gan.player import Player, Wish, open_player
 from fastgan.gan.progress import Screen
-from fastgan.gan.sample import by_feedback, from_noise
 from fastgan.gan.seeds import derive
-from fastgan.gan.stage import Tick
-from fastgan.ops.machine import check_backend, choose_device, use_threads
+from fastgan.ops.machine import check_backend
+
+STDOUT = "-"
+
+LISTENED_S = 300.0
+"""Long pieces are listened to in stretches of this length, so that memory does not grow with them."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,80 +39,66 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def generate(folder: Path, config: GenerateConfig) -> int:
     """Make `config.count` pieces and write them as wav files."""
-    screen = Screen()
+    piped = config.out == STDOUT
+    screen = Screen(Console(stderr=True, highlight=False, soft_wrap=True) if piped else None)
     check_backend(config.backend)
-    home = folder / "checkpoint" if (folder / "checkpoint").is_dir() else folder
-    checkpoint = load_checkpoint(home, "newest" if config.checkpoint == "auto" else config.checkpoint)
-    settings = TrainConfig(**known_fields(TrainConfig, checkpoint.state.get("settings", {})))
-    if settings.encoder == "spectral" and config.checkpoint == "auto" and has_best(home):
-        best = load_checkpoint(home, "best")
-        checkpoint = checkpoint if best.state["position"]["stage"] == "encoder" else best
-    rate = checkpoint.state["rate"]
-    length = max(1, round(config.seconds * rate))
-    make = (_musician if settings.encoder == "spectral" else _player)(checkpoint, settings, config)
+    player = open_player(folder, which=config.checkpoint, how=config.how, device=config.device, backend=config.backend)
+    prime = _read_prime(config.prime, player.rate) if config.prime else None
+    length = max(1, round(config.seconds * player.rate))
     for number, path in enumerate(_paths(folder, config), start=1):
-        with screen.bar(f"piece {number}/{config.count}", 1) as bar:
-            began = time.monotonic()
-            samples = make(length, derive(config.seed, number), bar.update)
-            took = time.monotonic() - began
+        wish = Wish(length, derive(config.seed, number), config.temperature or None, config.genre, prime)
+        _make(player, wish, path, f"piece {number}/{config.count}", screen, stream=config.stream or piped)
+    return 0
+
+
+def _make(player: Player, wish: Wish, path: Path, what: str, screen: Screen, *, stream: bool) -> None:
+    """Make one piece and say what it is like."""
+    began = time.monotonic()
+    with screen.bar(what, 1) as bar:
+        blocks = player.play(wish, bar.update)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise explain_os_error(error, f"making the folder {printable(path.parent)}") from error
-        write_sound(path, samples, rate)
-        seconds = length / rate
-        speed = f"made in {took:.1f} s, {seconds / took:,.1f} x real time"
-        screen.say(f"{printable(path)}: {seconds:.2f} s, {examine(samples, rate).verdict} ({speed})")
-    return 0
+        rate, ear, first = player.rate, _Ear(player.rate), None
+        with growing(path, rate, wish.length) if stream else writing(path, rate) as write:
+            for block in blocks:
+                write(block)
+                first = first if first is not None else time.monotonic() - began
+                ear.listen(block)
+    took, seconds = time.monotonic() - began, wish.length / rate
+    speed = f"made in {took:.1f} s, {seconds / took:,.1f} x real time"
+    if stream:
+        speed += f", first sound after {first:.2f} s"
+    screen.say(f"{printable(path)}: {seconds:.2f} s, {ear.verdict()} ({speed})")
 
 
-Make = Callable[[int, int, Tick], NDArray[np.int16]]
-"""Makes a piece: its length in samples, its seed, and who is told how far it is."""
+class _Ear:
+    """What is wrong with a sound that comes in blocks."""
 
+    def __init__(self, rate: int):
+        self._rate, self._held, self._count = rate, list[NDArray[np.int16]](), 0
+        self._stretches, self._faults = 0, list[str]()
 
-def _player(checkpoint: Checkpoint, settings: TrainConfig, config: GenerateConfig) -> Make:
-    """A run on samples."""
-    for name in ("prime", "genre", "temperature"):
-        if getattr(config, name):
-            raise BadInput(
-                f"--{name} is of runs on frames (--preset music); this one learnt {settings.window} samples at a time"
-            )
-    game = restore_game(checkpoint, settings, config)
-    stage = checkpoint.state["position"]["stage"]
-    how = config.how if config.how != "auto" else ("noise" if stage == "game" else "feedback")
-    if how == "feedback":
-        use_threads(0, settings.window, settings.hidden)
-    starts = checkpoint.tensors["starts"]
-    return lambda length, seed, tick: make(game, starts, how, length, settings.window, seed, tick)
+    def listen(self, block: NDArray[np.int16]) -> None:
+        """Take in samples [n]."""
+        self._held.append(block)
+        self._count += len(block)
+        if self._count >= LISTENED_S * self._rate:
+            self._examine()
 
+    def verdict(self) -> str:
+        """Of the whole: of its first stretch that is not healthy, if there is one."""
+        if self._count >= self._rate or not self._stretches:  # less than a second more would be judged by chance
+            self._examine()
+        return self._faults[0] if self._faults else "healthy"
 
-def _musician(checkpoint: Checkpoint, settings: TrainConfig, config: GenerateConfig) -> Make:
-    """A run on frames."""
-    if config.how != "auto":
-        raise BadInput(
-            "--how is of runs on samples (--preset paper); this one makes each frame from those before it and from noise"
-        )
-    game = MusicGame.restore(checkpoint, choose_device(config.device), config.backend)
-    genres = game.genres
-    if not game.styles.fitted:
-        raise BadInput(
-            "this checkpoint was written before the fit stage, so there is nothing to make music with yet; train on"
-        )
-    genre = (
-        genres.index(known_genre(config.genre, {name.casefold(): name for name in genres})) if config.genre else None
-    )
-    prime = _read_prime(config.prime, settings.rate) if config.prime else None
-    taste = Taste(temperature=config.temperature) if config.temperature else Taste()
-    use_threads(1, 1, settings.hidden)
-
-    def make(length: int, seed: int, tick: Tick) -> NDArray[np.int16]:
-        if prime is not None:
-            course, before = continued(game, prime, genre)
-            return piece(game, course, length, seed=seed, taste=taste, prime=before, tick=tick)
-        row = game.styles.draw(1, torch.Generator().manual_seed(derive(seed, "style")), genre)
-        return piece(game, Course.of_rows(game.styles, row, game.step_s), length, seed=seed, taste=taste, tick=tick)
-
-    return make
+    def _examine(self) -> None:
+        health = examine(np.concatenate([np.empty(0, np.int16), *self._held]), self._rate)
+        where = f"from {self._stretches * LISTENED_S / 60:.0f} min on: " if self._stretches else ""
+        if not health.ok:
+            self._faults.append(where + health.verdict)
+        self._held, self._count, self._stretches = [], 0, self._stretches + 1
 
 
 def _read_prime(path: str, rate: int) -> NDArray[np.int16]:
@@ -126,52 +108,21 @@ def _read_prime(path: str, rate: int) -> NDArray[np.int16]:
         raise BadInput(f"--prime {printable(path)}: {error}; give a sound file") from error
 
 
-def restore_game(checkpoint: Checkpoint, settings: TrainConfig, config: GenerateConfig) -> Game:
-    """Build the networks that a checkpoint is of, with its weights.
-
-    Raises:
-        BadInput: they do not fit.
-    """
-    game = Game.build(
-        hidden=settings.hidden,
-        encoder=settings.encoder == "conv",
-        seed=settings.seed,
-        device=choose_device(config.device),
-        dtype=getattr(torch, settings.dtype),
-        backend=config.backend,
-    )
-    _load(game, checkpoint)
-    return game
-
-
-def _load(game: Networks, checkpoint: Checkpoint) -> None:
-    try:
-        game.load(checkpoint.tensors)
-    except ValueError as error:
-        raise BadInput(f"the checkpoint does not fit its own settings: {error}; train again") from error
-
-
-def make(game: Game, starts: Tensor, how: str, length: int, window: int, seed: int, tick: Tick) -> NDArray[np.int16]:
-    """Make one piece, int16 [length], by one of the two ways."""
-    if how == "noise":
-        return from_noise(game, length, window=window, seed=seed, tick=tick)
-    if not len(starts):
-        raise BadInput(
-            "this checkpoint was written before the fit stage, so nothing can be fed back yet; train on, or use --how noise"
-        )
-    return by_feedback(game, length, start=starts[seed % len(starts)].to(game.device), tick=tick)
-
-
-def _paths(folder: Path, config: GenerateConfig) -> list[Path]:
+def _paths(folder: Path, config: GenerateConfig) -> Iterator[Path]:
+    """Where the pieces go."""
     names = [f"seed{config.seed}-{number:03d}.wav" for number in range(1, config.count + 1)]
-    if not config.out:
-        return [folder / "generated" / name for name in names]
     out = Path(config.out)
+    if not config.out:
+        return (folder / "generated" / name for name in names)
+    if config.out == STDOUT:
+        if config.count > 1:
+            raise BadInput(f"--out - is one sound and --count is {config.count}; give a folder")
+        return iter([out])
     if config.count > 1 or out.is_dir():
         if out.suffix.lower() == ".wav" and not out.is_dir():
             raise BadInput(f"--out {printable(out)} is one file and --count is {config.count}; give a folder")
-        return [out / name for name in names]
-    return [out if out.suffix.lower() == ".wav" else out.with_name(out.name + ".wav")]
+        return (out / name for name in names)
+    return iter([out if out.suffix.lower() == ".wav" else out.with_name(out.name + ".wav")])
 
 
 if __name__ == "__main__":

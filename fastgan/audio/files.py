@@ -1,8 +1,12 @@
 """Any sound file to int16 samples at a wanted rate, and back to a wav that every player opens."""
 
-import io
+import contextlib
+import hashlib
 import os
-from collections.abc import Callable
+import struct
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -13,7 +17,9 @@ from numpy.typing import NDArray
 
 from fastgan.audio.scale import denormalise
 from fastgan.base.atomic import replacing
-from fastgan.base.errors import MachineFailure, printable
+from fastgan.base.errors import MachineFailure, explain_os_error, printable
+
+Samples = NDArray[np.int16]
 
 RATES = (1_000, 768_000)
 """Sample rates in Hz that we take for music; a header that says 1 Hz or 1 MHz is damaged, not slow."""
@@ -124,21 +130,109 @@ def write_sound(path: str | os.PathLike[str], samples: NDArray[np.int16] | NDArr
         samples = denormalise(cast(NDArray[np.floating], samples))
     if samples.dtype != np.int16:
         raise ValueError(f"samples are {samples.dtype}; give int16, or floats for which +-1 is full scale")
-    if not RATES[0] <= rate <= RATES[1]:
-        raise ValueError(f"rate is {rate} Hz; {RATES[0]:,} to {RATES[1]:,} is taken")
-    if samples.nbytes > _WAV_LIMIT:
-        raise ValueError(f"{len(samples) / rate / 3600:.1f} hours do not fit a wav file (4 GiB); write several")
-    memory = io.BytesIO()
-    soundfile.write(memory, samples, rate, format="WAV", subtype="PCM_16")
+    with writing(path, rate) as write:
+        write(cast(Samples, samples))
+
+
+@contextmanager
+def writing(path: str | os.PathLike[str], rate: int) -> Iterator[Callable[[Samples], None]]:
+    """Write a mono 16-bit wav block by block, in bounded memory; whole or not at all, and compared before it appears.
+
+    Args:
+        path: ends in .wav; its folder must exist.
+        rate: Hz.
+
+    Yields:
+        Takes each block, int16 [n].
+
+    Raises:
+        ValueError: wrong rate, or more than a wav file holds.
+        BadInput, MachineFailure: the file cannot be written.
+    """
+    _check_rate(rate)
+    written, total = hashlib.blake2b(), 0
     with replacing(path) as stream:
-        stream.write(memory.getbuffer())
+        stream.write(_header(rate, 0))
+
+        def write(samples: Samples) -> None:
+            nonlocal total
+            total += samples.nbytes
+            _check_size(total, rate)
+            data = samples.astype("<i2").tobytes()
+            written.update(data)
+            stream.write(data)  # not by libsndfile, which loses the reason when a disk is full
+
+        yield write
+        stream.seek(0)
+        stream.write(_header(rate, total))
         stream.flush()
         stream.seek(0)
-        back, back_rate = soundfile.read(io.BytesIO(stream.read()), dtype="int16")
-        if back_rate != rate or not np.array_equal(back, samples):
+        back = hashlib.blake2b()
+        with soundfile.SoundFile(stream) as sound:
+            same = sound.samplerate == rate
+            for block in sound.blocks(_BLOCK, dtype="int16"):
+                back.update(block.astype("<i2").tobytes())
+        if not same or back.digest() != written.digest():
             raise MachineFailure(
                 f"{printable(path)} does not read back as it was written: the disk or its driver is failing"
             )
+
+
+@contextmanager
+def growing(path: str | os.PathLike[str], rate: int, length: int) -> Iterator[Callable[[Samples], None]]:
+    """Write a mono 16-bit wav that can be listened to while it grows; what is there stays there, whatever happens.
+
+    Args:
+        path: as for `writing`; `-` is the standard output.
+        rate: Hz.
+        length: samples that will come, which a pipe is told in advance.
+
+    Yields:
+        Takes each block, int16 [n].
+
+    Raises:
+        ValueError: as `writing`.
+        BadInput, MachineFailure: the file cannot be written.
+    """
+    _check_rate(rate)
+    _check_size(2 * length, rate)
+    pipe = os.fspath(path) == "-"
+    try:
+        with contextlib.nullcontext(sys.stdout.buffer) if pipe else open(path, "wb") as stream:
+            total = 2 * length if pipe else 0
+            stream.write(_header(rate, total))
+
+            def write(samples: Samples) -> None:
+                nonlocal total
+                stream.write(samples.astype("<i2").tobytes())
+                if not pipe:
+                    total += 2 * len(samples)
+                    stream.seek(0)
+                    stream.write(_header(rate, total))
+                    stream.seek(0, os.SEEK_END)
+                stream.flush()
+
+            yield write
+    except BrokenPipeError:  # whoever listened has left
+        raise
+    except OSError as error:
+        raise explain_os_error(error, f"writing {printable(path)}") from error
+
+
+def _header(rate: int, size: int) -> bytes:
+    """What a mono 16-bit wav with so many bytes of samples begins with (Microsoft, "Multimedia programming interface", 1991)."""
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
+    return struct.pack("<4sI4s", b"RIFF", 36 + size, b"WAVE") + form + struct.pack("<4sI", b"data", size)
+
+
+def _check_rate(rate: int) -> None:
+    if not RATES[0] <= rate <= RATES[1]:
+        raise ValueError(f"rate is {rate} Hz; {RATES[0]:,} to {RATES[1]:,} is taken")
+
+
+def _check_size(size: int, rate: int) -> None:
+    if size > _WAV_LIMIT:
+        raise ValueError(f"{size / 2 / rate / 3600:.1f} hours do not fit a wav file (4 GiB); write several")
 
 
 def _why_not_opened(path: str | os.PathLike[str], error: Exception) -> str:

@@ -11,11 +11,16 @@ LOUDNESS = 0.1
 
 LOWEST_HZ = 20.0
 FADE_S = 0.01
-FIRST_S = 5.0
-"""What the first gain rests on, so much is held back at the beginning."""
+FIRST_S = 0.5
+"""So much is held back at the beginning, for a first look at it."""
+
+EXPECTED_S = 2.0
+"""As much as this is what was expected trusted, beside what was heard."""
 
 SLOW_S = 20.0
-"""How long the gain takes to follow what comes: slower than any phrase, so that dynamics stay."""
+"""How long the gain takes to follow what comes, later on: slower than any phrase, so that dynamics stay."""
+
+_QUIET = 1e-3  # of the expected power: pauses do not make what follows them loud
 
 _KNEE = 0.7  # of full scale, where peaks begin to be bent: a sine of the loudness has its peak at 0.14
 _MOST = 10.0  # gain: what is weaker than that is meant to be quiet
@@ -28,13 +33,14 @@ class Leveller:
 
     Args:
         rate: Hz.
+        expected: root mean square that the sound will have, about, of full scale.
     """
 
-    def __init__(self, rate: int):
+    def __init__(self, rate: int, expected: float):
         self._rate, self._fade = rate, max(1, round(FADE_S * rate))
+        self._expected, self._level, self._heard_s = expected**2, math.log(expected), 0.0
         self._filter = butter(2, LOWEST_HZ, "highpass", fs=rate, output="sos")
         self._state: NDArray[np.float64] | None = None
-        self._power: float | None = None
         self._held = np.empty(0, np.float32)  # filtered, not yet levelled
         self._tail = np.empty(0, np.float32)  # done, but for the fade if it is the end
         self._gain: float | None = None
@@ -47,26 +53,30 @@ class Leveller:
         if len(block):
             filtered, self._state = sosfilt(self._filter, block, zi=self._state)
             self._held = np.concatenate((self._held, filtered.astype(np.float32)))
-        if self._power is None and len(self._held) < FIRST_S * self._rate:
+        if self._gain is None and len(self._held) < FIRST_S * self._rate:
             return np.empty(0, np.float32)
-        return self._release(self._level(), self._fade)
+        return self._release(self._levelled(), self._fade)
 
     def finish(self) -> Floats:
         """Give back the rest, faded out."""
-        rest = self._release(self._level(), 0)
+        rest = self._release(self._levelled(), 0)
         length = min(self._fade, len(rest))
         rest[len(rest) - length :] *= np.linspace(1, 0, length, dtype=np.float32)
         return rest
 
-    def _level(self) -> Floats:
+    def _levelled(self) -> Floats:
         """What is held back, at its loudness."""
         block, self._held = self._held, np.empty(0, np.float32)
         if not len(block):
             return block
-        now = float(np.square(block, dtype=np.float64).mean())
-        share = 1.0 if self._power is None else 1 - math.exp(-len(block) / (SLOW_S * self._rate))
-        self._power = now if self._power is None else self._power + share * (now - self._power)
-        gain = min(_MOST, LOUDNESS / max(math.sqrt(self._power), 1e-9))
+        power = float(np.square(block, dtype=np.float64).mean())
+        here, seconds = math.log(max(power, _QUIET * self._expected)) / 2, len(block) / self._rate
+        self._heard_s += seconds
+        # Of logarithms: an expectation that is far off is left behind sooner.
+        self._level += (here - self._level) * max(
+            seconds / (EXPECTED_S + self._heard_s), 1 - math.exp(-seconds / SLOW_S)
+        )
+        gain = min(_MOST, LOUDNESS / math.exp(self._level))
         before = gain if self._gain is None else self._gain
         self._gain = gain
         return bend(block * np.linspace(before, gain, len(block), dtype=np.float32))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from fastgan.gan.checkpoint import Checkpoint
 from fastgan.gan.networks import Networks
 from fastgan.gan.seeds import derive
 from fastgan.nn.discriminator import Discriminator
@@ -40,6 +41,25 @@ class Game(Networks):
         game = cls(generator, discriminator, autoencoder)
         for network in game.networks().values():
             network.to(device, dtype)
+        return game
+
+    @classmethod
+    def restore(cls, checkpoint: Checkpoint, device: torch.device, backend: str = "auto") -> "Game":
+        """Build the networks that a checkpoint is of, with its weights.
+
+        Raises:
+            BadInput: it does not fit its own settings.
+        """
+        told = checkpoint.state["settings"]
+        game = cls.build(
+            hidden=told["hidden"],
+            encoder=told["encoder"] == "conv",
+            seed=told["seed"],
+            device=device,
+            dtype=getattr(torch, told["dtype"]),
+            backend=backend,
+        )
+        game.take(checkpoint)
         return game
 
     def networks(self) -> dict[str, nn.Module]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
+from fastgan.base.errors import BadInput
+from fastgan.gan.checkpoint import Checkpoint
 from fastgan.ops.adam import Adam
 
 
@@ -48,6 +50,17 @@ class Networks(ABC):
         for name, optimiser in self.optimisers.items():
             saved |= {f"adam.{name}.{key}": value for key, value in optimiser.tensors().items()}
         return {key: value.detach().cpu().contiguous() for key, value in saved.items()}
+
+    def take(self, checkpoint: Checkpoint) -> None:
+        """Take over the weights of a checkpoint.
+
+        Raises:
+            BadInput: it does not fit the settings that it says it was written with.
+        """
+        try:
+            self.load(checkpoint.tensors)
+        except ValueError as error:
+            raise BadInput(f"the checkpoint does not fit its own settings: {error}; train again") from error
 
     def load(self, tensors: Mapping[str, Tensor], names: Iterable[str] = ()) -> None:
         """Take over what `tensors` gave; optimisers must be those of the same stage (`optimise`).

@@ -2,13 +2,16 @@ import io
 import os
 import struct
 import wave
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
-from fastgan.audio.files import Unreadable, read_sound, write_sound
+from fastgan.audio.files import Unreadable, growing, read_sound, write_sound, writing
 from fastgan.base.errors import MachineFailure
 from tests.conftest import RATE, tune
 
@@ -211,14 +214,65 @@ def test_rates_that_no_player_knows_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_changes_data_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = soundfile.read
+    blocks = soundfile.SoundFile.blocks
 
-    def lie(stream: io.BytesIO, **how: str) -> tuple[np.ndarray, int]:
-        data, rate = read(stream, **how)
-        data[5] ^= 1
-        return data, rate
+    def lie(sound: soundfile.SoundFile, *how: int, **more: str) -> Iterator[np.ndarray]:
+        for block in blocks(sound, *how, **more):
+            block[5] ^= 1
+            yield block
 
-    monkeypatch.setattr("soundfile.read", lie)
+    monkeypatch.setattr("soundfile.SoundFile.blocks", lie)
     with pytest.raises(MachineFailure, match="does not read back"):
         write_sound(tmp_path / "a.wav", TUNE, RATE)
     assert os.listdir(tmp_path) == []
+
+
+def test_a_long_sound_is_written_block_by_block(tmp_path: Path) -> None:
+    with writing(tmp_path / "a.wav", RATE) as write:
+        for start in range(0, len(TUNE), 1000):
+            write(TUNE[start : start + 1000])
+            assert not (tmp_path / "a.wav").exists()
+    assert np.array_equal(read_sound(tmp_path / "a.wav", RATE), TUNE)
+
+
+def test_a_sound_that_breaks_off_leaves_what_was_there(tmp_path: Path) -> None:
+    write_sound(tmp_path / "a.wav", TUNE, RATE)
+
+    def break_off() -> None:
+        with writing(tmp_path / "a.wav", RATE) as write:
+            write(TUNE[:100])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        break_off()
+    assert np.array_equal(read_sound(tmp_path / "a.wav", RATE), TUNE)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+
+
+def test_a_growing_sound_is_whole_at_every_moment(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+
+    def break_off() -> None:
+        with growing(path, RATE, len(TUNE)) as write:
+            for end in range(1000, len(TUNE), 1000):
+                write(TUNE[end - 1000 : end])
+                assert np.array_equal(soundfile.read(path, dtype="int16")[0], TUNE[:end])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        break_off()
+    assert np.array_equal(soundfile.read(path, dtype="int16")[0], TUNE[: (len(TUNE) - 1) // 1000 * 1000])
+
+
+def test_a_sound_to_the_standard_output_is_a_wav(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    with growing("-", RATE, len(TUNE)) as write:
+        write(TUNE[:1000])
+        write(TUNE[1000:])
+    assert np.array_equal(soundfile.read(io.BytesIO(capfdbinary.readouterr().out), dtype="int16")[0], TUNE)
+
+
+@pytest.mark.parametrize("open_file", [writing, partial(growing, length=10)])
+def test_a_rate_that_is_none_is_refused(open_file: Any, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="rate is 3 Hz"), open_file(tmp_path / "a.wav", 3):
+        pass
+    assert list(tmp_path.iterdir()) == []

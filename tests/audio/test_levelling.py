@@ -13,23 +13,30 @@ def noise(seconds: float, rms: float, seed: int = 0) -> np.ndarray:
     return (rms * np.random.default_rng(seed).standard_normal(round(seconds * RATE))).astype(np.float32)
 
 
-def levelled(sound: np.ndarray, cut: int) -> np.ndarray:
+def levelled(sound: np.ndarray, cut: int, rms: float = 0.1) -> np.ndarray:
     """The whole of a sound, pushed in blocks of so many samples."""
-    level = Leveller(RATE)
+    level = Leveller(RATE, rms)
     done = [level.push(sound[start : start + cut]) for start in range(0, len(sound), cut)]
     return np.concatenate([*done, level.finish()])
 
 
 @pytest.mark.parametrize("rms", [0.02, 0.1, 0.5])
 def test_any_loudness_becomes_the_same(rms: float) -> None:
-    made = levelled(noise(20, rms), 1000)
+    made = levelled(noise(20, rms), 1000, rms)
     assert len(made) == 20 * RATE
     assert float(np.sqrt(np.square(made).mean())) == pytest.approx(LOUDNESS, rel=0.05)
     assert np.abs(made).max() < 1
 
 
+@pytest.mark.parametrize("expected", [0.01, 1.0])
+def test_an_expectation_that_is_wrong_is_left_behind(expected: float) -> None:
+    seconds = np.sqrt(np.square(levelled(noise(40, 0.1), 1000, expected).reshape(-1, RATE)).mean(1))
+    assert np.all(np.abs(np.diff(np.log(seconds[1:]))) < 0.7)  # without a jump
+    assert seconds[-1] == pytest.approx(LOUDNESS, rel=0.35)
+
+
 def test_an_offset_is_taken_away() -> None:
-    made = levelled(noise(20, 0.05) + 0.3, 777)
+    made = levelled(noise(20, 0.05) + 0.3, 777, 0.05)
     assert abs(float(made[2 * RATE :].mean())) < 1e-3
 
 
@@ -41,7 +48,7 @@ def test_both_ends_are_faded() -> None:
 
 
 def test_a_short_sound_is_levelled_at_its_end() -> None:
-    made = levelled(noise(1.0, 0.02), 100)
+    made = levelled(noise(1.0, 0.02), 100, 0.02)
     assert len(made) == RATE
     assert float(np.sqrt(np.square(made).mean())) == pytest.approx(LOUDNESS, rel=0.1)
 
@@ -53,7 +60,7 @@ def test_silence_stays_silence_and_what_is_weak_stays_weak() -> None:
 
 
 def test_it_comes_in_blocks_and_lags_by_a_few_seconds_only() -> None:
-    level, given, taken = Leveller(RATE), 0, 0
+    level, given, taken = Leveller(RATE, 0.1), 0, 0
     for _ in range(60):
         given += RATE // 4
         taken += len(level.push(noise(0.25, 0.1)))

@@ -95,3 +95,19 @@ def test_both_ways_and_both_checkpoints(run: Path, tmp_path: Path) -> None:
 def test_without_out_it_lies_in_the_run(run: Path) -> None:
     assert main([str(run), "--seconds", "0.1", "--seed", "7"]) == 0
     assert (run / "generated" / "seed7-001.wav").exists()
+
+
+def test_a_stream_is_the_same_sound(run: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    told = [str(run), "--seconds", "0.1", "--out"]
+    assert main([*told, str(tmp_path / "a.wav")]) == 0
+    assert main([*told, str(tmp_path / "b.wav"), "--stream"]) == 0
+    assert b"first sound after" in capfdbinary.readouterr().out
+    assert main([*told, "-"]) == 0
+    (tmp_path / "c.wav").write_bytes(capfdbinary.readouterr().out)
+    sounds = [read_sound(tmp_path / f"{name}.wav", RATE) for name in "abc"]
+    assert all(np.array_equal(sounds[0], sound) for sound in sounds)
+
+
+def test_two_pieces_do_not_fit_the_standard_output(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(run), "--out", "-", "--count", "2"]) == 2
+    assert "--out - is one sound and --count is 2; give a folder" in capsys.readouterr().err

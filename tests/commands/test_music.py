@@ -1,6 +1,8 @@
 """The preset `music` from end to end, on made-up sound."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -181,3 +183,29 @@ def test_it_is_compared_with_its_music_and_with_what_its_encoder_rebuilds(run: P
         for name in ("reconstruction", "white noise")
     )
     assert near < far
+
+
+def test_a_stream_grows_and_is_the_same_sound(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = [str(run), "--seconds", "6", "--checkpoint", "newest", "--out"]
+    assert generate([*told, str(tmp_path / "a.wav")]) == 0
+    assert generate([*told, str(tmp_path / "b.wav"), "--stream"]) == 0
+    assert "first sound after" in capsys.readouterr().out
+    assert (tmp_path / "a.wav").read_bytes()[44:] == (tmp_path / "b.wav").read_bytes()[44:]
+
+
+def test_half_an_hour_takes_no_more_memory_than_a_minute(folder: Path, short: None, tmp_path: Path) -> None:
+    rate = 4_000  # a fifth of the work
+    run = tmp_path / "run"
+    assert train(["--data", str(folder), "--out", str(run), "--rate", str(rate), *SMALL, "--epochs", "0"]) == 0
+    script = (
+        "import resource, sys; from fastgan.generate import main; code = main(sys.argv[1:]); "
+        "print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(code)"
+    )
+    peak = {}
+    for seconds in (60, 1800):
+        told = [str(run), "--seconds", str(seconds), "--checkpoint", "newest", "--out", str(tmp_path / "a.wav")]
+        done = subprocess.run([sys.executable, "-c", script, *told], capture_output=True, text=True, check=True)
+        peak[seconds] = int(done.stdout.split()[-1]) * 1024
+    with soundfile.SoundFile(tmp_path / "a.wav") as sound:
+        assert len(sound) == 1800 * rate
+    assert peak[1800] - peak[60] < 30e6, "its magnitudes alone would take 58 MB"

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from fastgan.base.errors import printable
 from fastgan.gan.checkpoint import has_best
 from fastgan.gan.music.game import MusicGame
 from fastgan.gan.music.guide import Course
-from fastgan.gan.music.sample import Taste, piece
+from fastgan.gan.music.sample import Taste, make_piece
 from fastgan.gan.progress import Screen
 from fastgan.gan.report import game_paid
 from fastgan.gan.run import Run
@@ -44,7 +45,8 @@ def finish(game: MusicGame, run: Run, *, seed: int, screen: Screen) -> Path | No
     row = game.styles.draw(1, torch.Generator().manual_seed(seed))
     course = Course.of_rows(game.styles, row, game.step_s)
     with screen.bar("making music", 1) as bar:
-        samples = piece(game, course, round(MUSIC_S * game.rate), seed=seed, taste=Taste(), tick=bar.update)
+        length = round(MUSIC_S * game.rate)
+        samples = np.concatenate([*make_piece(game, course, length, seed=seed, taste=Taste(), tick=bar.update)])
     path = run.keep_music(samples, game.rate, {"epoch": at["epoch"], "stage": at["stage"], "kad": at["best"]})
     said = f"{MUSIC_S:g} s by the best checkpoint (epoch {at['epoch']}, {at['stage']}), with its picture beside it"
     screen.say(f"music: {printable(path)}, {said}")

@@ -96,10 +96,7 @@ class MusicGame(Networks):
             dtype=getattr(torch, told["dtype"]),
             backend=backend,
         )
-        try:
-            game.load(checkpoint.tensors)
-        except ValueError as error:
-            raise BadInput(f"the checkpoint does not fit its own settings: {error}; train again") from error
+        game.take(checkpoint)
         return game
 
     def networks(self) -> dict[str, nn.Module]:

@@ -131,22 +131,24 @@ def stream(
             yield samples.float().cpu().numpy()
 
 
-def piece(
+def make_piece(
     game: MusicGame, course: Course, length: int, *, seed: int, taste: Taste, prime: Prime | None = None, tick: Tick
-) -> Samples:
-    """Make one piece, int16 [length], levelled; arguments as for `stream`.
+) -> Iterator[Samples]:
+    """Make one piece, levelled: yields its samples as they come, int16 [n], `length` in all; arguments as for `stream`.
 
-    Beyond `FIRST_S` of `fastgan.audio.levelling` its first samples do not depend on how many follow.
+    But for the fade at its end its samples do not depend on how many follow.
     """
-    level, parts, have = Leveller(game.rate), [], 0
+    level, have = Leveller(game.rate, LEVEL), 0
     for block in stream(game, course, seed=seed, taste=taste, prime=prime):
         wanted = block[: length - have]
         have += len(wanted)
-        parts.append(level.push(wanted))
+        done = level.push(wanted)
+        if len(done):
+            yield denormalise(done)
         tick(have / length)
         if have == length:
             break
-    return denormalise(np.concatenate([*parts, level.finish()]))
+    yield denormalise(level.finish())
 
 
 @torch.inference_mode()
