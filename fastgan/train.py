@@ -197,7 +197,8 @@ def _play(
             checkpoint = run.load("best") if best is not None else None
             if checkpoint is not None:  # what the stage before learnt last may be worse than its best
                 game.load(checkpoint.tensors, stages[name].guards)
-            game.optimise(stages[name].trains, config.lr)
+                run.keep_best(checkpoint.state["position"]["stage"])
+            game.optimise(stages[name].trains, config.lr, stages[name].betas)
         stage = make(name)
         clock.begin_stage(stages[name].share, sum(stages[other].share for other in names[names.index(name) + 1 :]))
         loop.train(stage, epochs=epochs[name], steps=config.steps_per_epoch or stage.per_pass)
@@ -242,7 +243,8 @@ def _restore(loop: Loop, game: Game | MusicGame, run: Run, config: TrainConfig) 
     checkpoint = run.load()
     if checkpoint is not None:
         loop.position = Position(**checkpoint.state["position"])
-        game.optimise(_stages(config)[loop.position.stage].trains, config.lr)
+        stage = _stages(config)[loop.position.stage]
+        game.optimise(stage.trains, config.lr, stage.betas)
         try:
             game.load(checkpoint.tensors)
         except ValueError as error:

@@ -63,6 +63,12 @@ def save_checkpoint(folder: Path, name: str, checkpoint: Checkpoint, *, best: bo
         raise explain_os_error(error, f"writing the checkpoint {printable(home)}") from error
 
 
+def keep_best(folder: Path, name: str) -> None:
+    """Keep the best checkpoint under another name too, such as that of its stage, whatever is the best later on."""
+    index = _read_index(folder)
+    write_json(folder / "index.json", index | {name: index["best"]})
+
+
 def has_best(folder: Path) -> bool:
     """Whether a checkpoint of this folder was the best of its stage."""
     return "best" in _read_index(folder)
@@ -73,7 +79,7 @@ def load_checkpoint(folder: Path, which: str = "newest") -> Checkpoint:
 
     Args:
         folder: holds all checkpoints of a run.
-        which: "newest" or "best".
+        which: "newest", "best", or what `keep_best` named.
 
     Raises:
         BadInput: there is none, or it is damaged, of another version, or no safetensors file at all.

@@ -26,6 +26,7 @@ class Position:
         epoch: closed epochs of all stages.
         seconds: spent on the open epoch.
         best: lowest measure of those that `judged_by` names, of this stage and of those before it that are judged likewise.
+        best_here: whether it is of this stage.
         eased: how often the stage went back to its best checkpoint.
     """
 
@@ -36,6 +37,7 @@ class Position:
     epoch: int = 0
     seconds: float = 0.0
     best: float | None = None
+    best_here: bool = False
     eased: int = 0
 
 
@@ -157,9 +159,11 @@ class Loop:
         }
         judged = row[stage.judged_by]
         best = judged is not None and not stage.problems and (at.best is None or judged < at.best)
-        lost = judged is None or stage.problems or (at.best is not None and judged > at.best + stage.margin)
+        # What a stage begins with may be worse than what the stage before ended with: it gets its time to learn.
+        worse = at.best is not None and at.best_here and judged is not None and judged > at.best + stage.margin
+        lost = judged is None or stage.problems or worse
         at.stage_epoch, at.epoch, at.epoch_step, at.seconds = at.stage_epoch + 1, epoch, 0, 0.0
-        at.best = judged if best else at.best
+        at.best, at.best_here = (judged, True) if best else (at.best, at.best_here)
         self.sums.clear()
         if stage.guards and lost and at.best is not None:
             self._step_back(stage)

@@ -38,9 +38,11 @@ class Networks(ABC):
     def _any_weight(self) -> Tensor:
         return next(next(iter(self.networks().values())).parameters())
 
-    def optimise(self, names: tuple[str, ...], lr: float) -> None:
+    def optimise(self, names: tuple[str, ...], lr: float, betas: tuple[float, float] = (0.9, 0.999)) -> None:
         """Give these networks fresh optimisers, the others none: the moments of one stage mean nothing to the next."""
-        self.optimisers = {name: Adam(dict(self.networks()[name].named_parameters()), lr) for name in names}
+        self.optimisers = {
+            name: Adam(dict(self.networks()[name].named_parameters()), lr, betas=betas) for name in names
+        }
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that training changes, by name: weights, and the optimisers' moments and counts."""

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,8 @@ class MusicPlayer(Player):
         """See `Player.play`."""
         game, known = self._game, {name.casefold(): name for name in self.genres}
         genre = self.genres.index(known_genre(wish.genre, known)) if wish.genre else None
-        taste = Taste(temperature=wish.temperature) if wish.temperature else Taste()
+        taste = Taste.after(self.stage)
+        taste = replace(taste, temperature=wish.temperature) if wish.temperature else taste
         if wish.prime is not None:
             course, before = continued(game, wish.prime, genre)
         else:
@@ -164,7 +165,7 @@ def open_player(
 
     Args:
         folder: of the run, or of its checkpoints.
-        which: of its checkpoints, newest or best; auto: the best of a run on frames, which is judged by what it sounds like, else
+        which: of its checkpoints, newest, best or fit; auto: the best of a run on frames, which is judged by what it sounds like, else
             the newest.
         how: of a run on samples, one of `HOW`.
         device: where to compute: auto, cpu, cuda, ...

@@ -18,7 +18,7 @@ from fastgan.audio.health import examine
 from fastgan.audio.plots import draw
 from fastgan.base.atomic import replacing, write_json
 from fastgan.base.errors import BadInput, explain_os_error, printable
-from fastgan.gan.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from fastgan.gan.checkpoint import Checkpoint, keep_best, load_checkpoint, save_checkpoint
 
 FORMAT = 1
 """Version of config.json."""
@@ -132,6 +132,10 @@ class Run:
         """Read the newest or the best checkpoint, or None when the run was stopped before its first."""
         folder = self.folder / "checkpoint"
         return load_checkpoint(folder, which) if (folder / "index.json").exists() else None
+
+    def keep_best(self, name: str) -> None:
+        """Keep the best checkpoint under another name, see `fastgan.gan.checkpoint.keep_best`."""
+        keep_best(self.folder / "checkpoint", name)
 
     def close(self) -> None:
         """Let other processes use the folder."""

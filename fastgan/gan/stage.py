@@ -34,7 +34,8 @@ class Stage(ABC):
         progress: share of the stage that is done, by steps or by time, 0 to 1; the loop keeps it.
         problems: what is wrong with what was made last, in words, beside what the health check says of its sample.
         eased: how often the run went back to its best checkpoint in this stage; each time halves the learning rate.
-        margin: how much worse than the best a measure may be before the run goes back.
+        margin: how much worse than the best of the stage a measure may be before the run goes back.
+        betas: of Adam.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Stage(ABC):
     problems: tuple[str, ...] = ()
     eased: int = 0
     margin: float = float("inf")
+    betas: tuple[float, float] = (0.9, 0.999)
 
     @abstractmethod
     def advance(self, first: int, count: int) -> Losses:

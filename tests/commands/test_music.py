@@ -1,6 +1,7 @@
 """The preset `music` from end to end, on made-up sound."""
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,8 +13,10 @@ import soundfile
 import torch
 
 from fastgan.audio.health import examine
+from fastgan.base.command import Interrupted
 from fastgan.evaluate import main as evaluate
 from fastgan.gan.checkpoint import load_checkpoint
+from fastgan.gan.clock import Clock
 from fastgan.gan.music import finale, stages
 from fastgan.generate import main as generate
 from fastgan.train import main as train
@@ -31,7 +34,7 @@ def short() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stages, "JUDGED", 4)
         patch.setattr(stages, "JUDGED_S", 3.2)
-        patch.setattr(stages, "FREE", 4)
+        patch.setattr(stages, "CRITIC_ALONE", 2)
         patch.setattr(finale, "MUSIC_S", 3.0)
         yield
 
@@ -80,11 +83,34 @@ def test_three_stages_a_judgement_and_music(run: Path) -> None:
     assert json.loads((run / "music.json").read_text())["kad"] == min(float(row["kad"]) for row in log[1:])  # type: ignore[arg-type]
 
 
-def test_a_resumed_run_is_the_run_that_never_stopped(folder: Path, tmp_path: Path) -> None:
+def test_a_resumed_run_is_the_run_that_never_stopped(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = ["--data", str(folder), *SMALL]
+    check, calls = Clock.check, 0
+
+    def stop_at(last: float) -> None:
+        nonlocal calls
+        calls = 0
+
+        def counted(clock: Clock) -> None:
+            nonlocal calls
+            calls += 1
+            if calls >= last:
+                raise Interrupted
+            check(clock)
+
+        monkeypatch.setattr(Clock, "check", counted)
+
+    stop_at(math.inf)
     assert train([*data, "--out", str(tmp_path / "whole")]) == 0
-    assert train([*data, "--epochs", "1", "--out", str(tmp_path / "parts")]) == 0
-    assert train(["--resume", "--epochs", "2", "--out", str(tmp_path / "parts")]) == 0
+    parts = [0.6 * calls, 0.3 * calls]  # of what is left after the first
+    stop_at(parts[0])
+    assert train([*data, "--out", str(tmp_path / "parts")]) == 130
+    stop_at(parts[1])
+    assert train(["--resume", "--out", str(tmp_path / "parts")]) == 130
+    stop_at(math.inf)
+    assert train(["--resume", "--out", str(tmp_path / "parts")]) == 0
     one, other = tensors(tmp_path / "whole"), tensors(tmp_path / "parts")
     assert one.keys() == other.keys()
     assert [name for name, value in one.items() if not torch.equal(value, other[name])] == []

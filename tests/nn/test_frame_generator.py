@@ -51,31 +51,35 @@ def test_what_it_makes_depends_on_noise_guide_and_past() -> None:
     assert torch.equal(network.go_on(before, told, spoilt, later)[0][:, :2], made[:, :2])
 
 
+def critic_of() -> Critic:
+    """A small one."""
+    torch.manual_seed(0)
+    return Critic(LATENTS, GUIDE, hidden=8, width=12)
+
+
 @pytest.mark.parametrize("length", [1, 5])
 def test_critic_judges_every_frame(length: int) -> None:
-    torch.manual_seed(0)
-    critic = Critic(LATENTS, GUIDE, hidden=8)
-    verdict = critic(torch.randn(3, length, LATENTS), torch.randn(3, length, GUIDE))
-    assert verdict.logits.shape == (3, length)
-    assert verdict.features.shape == (3, length, 16)
+    critic, frames = critic_of(), torch.randn(3, length, LATENTS)
+    known = critic.remember(frames, torch.randn(3, length, GUIDE)).flatten(0, 1)
+    verdict = critic.judge(known, frames.flatten(0, 1), torch.randn(3 * length, LATENTS))
+    assert verdict.logits.shape == (3 * length,)
+    assert verdict.features.shape == (3 * length, 12)
+
+
+def test_critic_knows_what_came_before_and_nothing_of_what_follows() -> None:
+    critic, frames, guide = critic_of(), torch.randn(1, 6, LATENTS), torch.zeros(1, 6, GUIDE)
+    changed = frames.clone()
+    changed[0, 3] += 1
+    one, other = critic.remember(frames, guide), critic.remember(changed, guide)
+    assert torch.equal(one[:, :3], other[:, :3])
+    assert all(not torch.allclose(one[:, t], other[:, t]) for t in (3, 4, 5))
 
 
 def test_critic_sees_how_frames_change() -> None:
-    torch.manual_seed(0)
-    critic, guide = Critic(LATENTS, GUIDE, hidden=8), torch.zeros(1, 6, GUIDE)
+    critic = critic_of()
     with torch.no_grad():
-        critic.enter.weight[:, :LATENTS] = 0  # all that is left is change
-        still, moving = torch.ones(1, 6, LATENTS), torch.ones(1, 6, LATENTS)
-        moving[0, 3] += 1
-        assert torch.equal(critic(still, guide).logits, critic(2 * still, guide).logits)
-        assert not torch.equal(critic(still, guide).logits, critic(moving, guide).logits)
-
-
-def test_critic_has_a_gradient_of_its_gradient() -> None:
-    torch.manual_seed(0)
-    critic = Critic(LATENTS, GUIDE, hidden=8)
-    frames = torch.randn(2, 5, LATENTS, requires_grad=True)
-    logits = critic(frames, torch.randn(2, 5, GUIDE)).logits
-    (slope,) = torch.autograd.grad(logits.sum(), frames, create_graph=True)
-    slope.square().sum().backward()
-    assert float(critic.lstm.weight_hh_l0.grad.abs().sum()) > 0
+        critic.frame.weight[:, :LATENTS] = 0  # all that is left is change
+        known, frames = torch.zeros(1, 12), torch.randn(1, LATENTS)
+        still = critic.judge(known, frames, frames).logits
+        assert torch.equal(critic.judge(known, 2 * frames, 2 * frames).logits, still)
+        assert not torch.equal(critic.judge(known, frames, frames + 1).logits, still)

@@ -46,7 +46,9 @@ def finish(game: MusicGame, run: Run, *, seed: int, screen: Screen) -> Path | No
     course = Course.of_rows(game.styles, row, game.step_s)
     with screen.bar("making music", 1) as bar:
         length = round(MUSIC_S * game.rate)
-        samples = np.concatenate([*make_piece(game, course, length, seed=seed, taste=Taste(), tick=bar.update)])
+        samples = np.concatenate(
+            [*make_piece(game, course, length, seed=seed, taste=Taste.after(at["stage"]), tick=bar.update)]
+        )
     path = run.keep_music(samples, game.rate, {"epoch": at["epoch"], "stage": at["stage"], "kad": at["best"]})
     said = f"{MUSIC_S:g} s by the best checkpoint (epoch {at['epoch']}, {at['stage']}), with its picture beside it"
     screen.say(f"music: {printable(path)}, {said}")

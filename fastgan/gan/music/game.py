@@ -26,7 +26,7 @@ class MusicGame(Networks):
     Attributes:
         generator: learns.
         average: the running mean of the generator's weights, which makes the music.
-        critic: tells real continuations from generated ones.
+        critic: tells what follows in the music from what was made.
         encoder: frames to latent values and back.
         styles: what pieces are like as a whole.
         rate: Hz.

@@ -1,111 +1,114 @@
-"""The game at frame rate: the generator is played freely, and the critic tells its music from real music."""
+"""The game at frame rate: wherever the music is, the generator says how it might go on, and the critic what did follow."""
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from fastgan.gan.music.game import MusicGame
-from fastgan.gan.music.guide import guide_of
-from fastgan.gan.music.steps import Batch, descend, fit_loss, normal
+from fastgan.gan.music.steps import Batch, Lesson, descend, lesson, normal
 from fastgan.gan.stage import Losses
+from fastgan.nn.critic import Critic
 
-PLAYED = 16
-"""Steps that the generator makes with a gradient; the critic sees as many before them."""
+FLOW_STEPS = 2
+"""Steps of the flow that the game is played with: it teaches them to do what took six."""
 
-FLOW_STEPS = 4  # of each of them: half as many as when music is made
-TEMPERATURE, TRUST = 1.25, 0.2  # as music is made, see `fastgan.gan.music.sample.Taste`
-MATCHING = 2.0  # weight of feature matching beside the verdict
-PENALTY = 0.1  # weight of the critic's squared slope at real music
+PLACES = 512
+"""Places of a batch, at most, where the game is played: each is judged by itself, and they cost more than the LSTMs."""
+
+MATCHING = 1.0  # weight of feature matching beside the verdict
+PENALTY = (
+    0.1  # weight of the critic's squared slope at real music: at 1 it sees nothing, at 0.03 it outruns the generator
+)
+
+
+class Places(NamedTuple):
+    """Where the game is played, as the critic sees it."""
+
+    chosen: Tensor  # [R], of all places of a batch
+    before: Tensor  # [R, D], the steps before
+    real: Tensor  # [R, D], the steps that follow
+    made: Tensor  # [R, D], those that the generator made, with a gradient
 
 
 def game_step(
-    game: MusicGame, batch: Batch, random: torch.Generator, keep: float, *, adversarial_weight: float, free: int
+    game: MusicGame, batch: Batch, random: torch.Generator, keep: float, *, adversarial_weight: float, fights: bool
 ) -> Losses:
-    """One step of the critic, then one of the generator, which is played freely: what it makes follows from what it made.
+    """One step of the critic, then one of the generator.
 
-    Hinge loss with feature matching (Salimans et al., "Improved techniques for training GANs", 2016, section 3.1) and a penalty on
-    the slope of the critic at real music (R1: Mescheder et al., "Which training methods for GANs do actually converge?", 2018).
-    The fit goes on beside it, so that nothing is forgotten.
+    The verdict is the non-saturating one of Goodfellow et al. ("Generative adversarial nets", 2014), with feature matching
+    (Salimans et al., "Improved techniques for training GANs", 2016, section 3.1) and a penalty on the slope of the critic at
+    real music (R1: Mescheder et al., "Which training methods for GANs do actually converge?", 2018).
 
     Args:
         game: its critic and generator learn, its average follows.
         batch: real music.
         random: of all noise.
         keep: share of the average that stays.
-        adversarial_weight: of the critic's verdict in the generator's loss.
-        free: steps that are made before those with a gradient, at least 1: it must learn to go on from its own music.
+        adversarial_weight: of the critic's verdict beside feature matching.
+        fights: whether the generator learns, too: it waits until the critic knows something.
     """
-    fake, guide = play(game, batch, random, free)
-    real = batch.steps[:, 1 : 1 + fake.shape[1]]
-    told = guide_of(batch.styles[:, None].expand(-1, real.shape[1], -1), batch.counts[:, 1 : 1 + real.shape[1]])
-    losses = critic_step(game, real, told, fake.detach(), guide)
-    game.critic.requires_grad_(False)  # its gradients would be computed and thrown away
+    shown = lesson(game, batch, random)
+    places = _play(game, shown, random)
+    losses = critic_step(game, shown, places)
+    losses |= generator_step(game, shown, places, adversarial_weight, learns=fights)
+    if fights:
+        game.follow(keep)
+    return losses
+
+
+def critic_step(game: MusicGame, shown: Lesson, places: Places) -> Losses:
+    """Teach the critic to tell what follows in the music from what was made."""
+    known = _known(game, shown, places)
+    real = places.real.clone().requires_grad_()
+    is_real = game.critic.judge(known, places.before, real).logits
+    is_made = game.critic.judge(known, places.before, places.made.detach()).logits
+    verdict = F.softplus(-is_real).mean() + F.softplus(is_made).mean()
+    (slope,) = torch.autograd.grad(is_real.sum(), real, create_graph=True)
+    penalty = slope.square().sum(1).mean()
+    descend(game, "critic", verdict + PENALTY / 2 * penalty)
+    right = ((is_real > 0).double().mean() + (is_made < 0).double().mean()) / 2
+    return {"d_loss": verdict.detach().double(), "d_accuracy": right, "d_slope": penalty.detach().double()}
+
+
+def generator_step(
+    game: MusicGame, shown: Lesson, places: Places, adversarial_weight: float, *, learns: bool = True
+) -> Losses:
+    """Teach the generator to make what passes for what follows; or only measure how far it is from that."""
+    critic: Critic = game.critic.requires_grad_(False)  # its gradients would be computed and thrown away
     try:
         with torch.no_grad():
-            wanted = game.critic(seen(game, real), told).features
-        verdict = game.critic(seen(game, fake), guide)
-        adversarial, matching = -verdict.logits.mean(), _apart(verdict.features, wanted)
-        fit = fit_loss(game, game.generator, *batch, random)
-        descend(game, "generator", fit + adversarial_weight * (adversarial + MATCHING * matching))
+            known = _known(game, shown, places)
+            wanted = critic.judge(known, places.before, places.real).features
+        verdict = critic.judge(known, places.before, places.made)
+        adversarial, matching = F.softplus(-verdict.logits).mean(), _apart(verdict.features, wanted)
+        if learns:
+            descend(game, "generator", adversarial_weight * adversarial + MATCHING * matching)
     finally:
-        game.critic.requires_grad_(True)
-    game.follow(keep)
-    told_apart = {"fit_loss": fit, "g_adversarial": adversarial, "g_matching": matching}
-    return losses | {name: value.detach().double() for name, value in told_apart.items()}
+        critic.requires_grad_(True)
+    return {"g_adversarial": adversarial.detach().double(), "g_matching": matching.detach().double()}
 
 
-def critic_step(game: MusicGame, real: Tensor, told: Tensor, fake: Tensor, guide: Tensor) -> Losses:
-    """Teach the critic to tell real steps from generated ones, [B, T, D] each, with their guides [B, T, G]."""
-    shown = seen(game, real).requires_grad_()
-    is_real, is_fake = game.critic(shown, told).logits, game.critic(seen(game, fake), guide).logits
-    hinge = F.relu(1 - is_real).mean() + F.relu(1 + is_fake).mean()
-    (slope,) = torch.autograd.grad(is_real.mean(1).sum(), shown, create_graph=True)
-    penalty = slope.square().sum((1, 2)).mean()
-    descend(game, "critic", hinge + PENALTY / 2 * penalty)
-    right = (is_real.mean(1) > 0).double().mean() + (is_fake.mean(1) < 0).double().mean()
-    return {"d_loss": hinge.detach().double(), "d_accuracy": right / 2, "d_slope": penalty.detach().double()}
+def _play(game: MusicGame, shown: Lesson, random: torch.Generator) -> Places:
+    """Let the generator go on at some places of a batch."""
+    known = game.generator(shown.spoilt, shown.guide, shown.much).context.flatten(0, 1)
+    before, real = shown.before.flatten(0, 1), shown.target.flatten(0, 1)
+    chosen = torch.randperm(len(known), generator=random, device=known.device)[:PLACES]
+    made = game.generator.flow.sample(known[chosen], normal(real[chosen], random), FLOW_STEPS)
+    return Places(chosen, seen(game, before[chosen]), seen(game, real[chosen]), seen(game, made))
 
 
-def play(game: MusicGame, batch: Batch, random: torch.Generator, free: int) -> tuple[Tensor, Tensor]:
-    """Let the generator go on from the first quarter of a batch.
-
-    Args:
-        game: whose generator.
-        batch: real music.
-        random: of the noise.
-        free: steps without a gradient, at least 1.
-
-    Returns:
-        What it made last, [B, T, D], T up to twice `PLAYED`, the last `PLAYED` of them with a gradient; and what those
-        frames were told, [B, T, G].
-    """
-    given = max(1, batch.steps.shape[1] // 4)
-    guide = _guide(batch, given + free + PLAYED)
-    noise = TEMPERATURE * normal(batch.steps.new_empty(len(batch.steps), free + PLAYED, batch.steps.shape[2]), random)
-    trust = batch.steps.new_full((len(noise),), TRUST)
-    before = torch.cat((torch.zeros_like(batch.steps[:, :1]), batch.steps[:, 1:given]), 1)
-    with torch.no_grad():
-        made, state = game.generator.go_on(before, guide, trust, noise[:, :free], flow_steps=FLOW_STEPS)
-    rest = guide[:, given + free - 1 :]
-    last, _ = game.generator.go_on(made[:, -1:], rest, trust, noise[:, free:], state=state, flow_steps=FLOW_STEPS)
-    steps = torch.cat((made, last), 1)[:, -2 * PLAYED :]
-    return steps, guide[:, -1 - steps.shape[1] : -1]
+def _known(game: MusicGame, shown: Lesson, places: Places) -> Tensor:
+    """What the critic knows at the places, [R, W]: it hears the music as it is, not spoilt."""
+    return game.critic.remember(seen(game, shown.before), shown.guide).flatten(0, 1)[places.chosen]
 
 
 def seen(game: MusicGame, steps: Tensor) -> Tensor:
-    """Steps [B, T, D] as the critic sees them: between as they are and as they sound, so that small values do not decide."""
+    """Steps [..., D] as the critic sees them: between as they are and as they sound, so that small values do not decide."""
     return steps * game.weights.sqrt()
 
 
-def _guide(batch: Batch, length: int) -> Tensor:
-    """What the frames after the first of a batch are told, [B, length, G]; past its end the tempo goes on."""
-    counts, over = batch.counts, max(0, 1 + length - batch.counts.shape[1])
-    pace = (counts[:, -1:] - counts[:, :1]) / max(1, counts.shape[1] - 1)
-    counts = torch.cat((counts, counts[:, -1:] + pace * torch.arange(1, over + 1, device=counts.device)), 1)
-    return guide_of(batch.styles[:, None].expand(-1, length, -1), counts[:, 1 : 1 + length])
-
-
 def _apart(one: Tensor, other: Tensor) -> Tensor:
-    """How far means and spreads of features [B, T, F] lie apart, a scalar."""
-    means = (one.mean((0, 1)) - other.mean((0, 1))).abs().mean()
-    return means + (one.std((0, 1)) - other.std((0, 1))).abs().mean()
+    """How far means and spreads of features [R, W] lie apart, a scalar."""
+    return (one.mean(0) - other.mean(0)).abs().mean() + (one.std(0) - other.std(0)).abs().mean()

@@ -17,6 +17,7 @@ from fastgan.gan.music.excerpts import LEVEL, SILENT
 from fastgan.gan.music.game import MusicGame
 from fastgan.gan.music.guide import Course, guide_of
 from fastgan.gan.music.latents import SPAN_S
+from fastgan.gan.music.play import FLOW_STEPS
 from fastgan.gan.stage import Tick
 from fastgan.nn.frame_generator import FrameGenerator
 from fastgan.nn.spectral import to_levels
@@ -37,15 +38,24 @@ class Taste:
     """How a generator is played.
 
     Attributes:
-        temperature: spread of the noise that frames are made from; 1 as it was taught, less for calmer music. More makes up
-            for what is lost on the few straight steps of the flow, and keeps pieces from staying where they are (docs/log.md).
+        temperature: spread of the noise that frames are made from; 1 as it was taught, less for calmer music. More keeps pieces
+            from staying where they are (docs/log.md).
         spoilt: how much noise it is told that the frames before have: the more, the less it trusts them, 0 to 0.3.
         flow_steps: steps of the flow for a frame.
     """
 
-    temperature: float = 1.25
-    spoilt: float = 0.2
-    flow_steps: int = 6
+    temperature: float
+    spoilt: float
+    flow_steps: int
+
+    @classmethod
+    def after(cls, stage: str) -> "Taste":
+        """As a generator is best played after a stage."""
+        return PLAYED if stage == "game" else FITTED
+
+
+FITTED = Taste(temperature=1.25, spoilt=0.2, flow_steps=6)
+PLAYED = Taste(temperature=1.1, spoilt=0.2, flow_steps=FLOW_STEPS)
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from fastgan.gan.music.game import MusicGame
 from fastgan.gan.music.guide import Course
 from fastgan.gan.music.latents import Latents
 from fastgan.gan.music.play import game_step
-from fastgan.gan.music.sample import Taste, make_clips, rebuild
-from fastgan.gan.music.steps import Batch, encoder_step, fit_loss, fit_step
+from fastgan.gan.music.sample import FITTED, PLAYED, make_clips, rebuild
+from fastgan.gan.music.steps import Batch, encoder_step, fit_loss, fit_step, show
 from fastgan.gan.seeds import derive
 from fastgan.gan.stage import Losses, Stage, Tick
 
@@ -33,8 +33,8 @@ _PART = 256  # frames of a piece that are looked at together
 _WARM_UP = 100  # steps in which the learning rate rises
 _LAST = 0.02  # of the learning rate, at the end
 GENERATOR_SHARE = 0.02  # of the critic's learning rate: the critic must keep up
-FREE = 64  # steps at most that the generator is played before it learns from what it makes
-KEEP, KEEP_GAME = 0.999, 0.995  # share of the running average that stays, once it has a past
+CRITIC_ALONE, CRITIC_ALONE_SHARE = 300, 0.2  # steps that the critic learns alone at first, and of the stage, at most
+KEEP, KEEP_GAME = 0.999, 0.99  # share of the running average that stays, once it has a past
 
 
 class MusicStage(Stage):
@@ -168,7 +168,7 @@ class EncoderStage(MusicStage):
 class FrameStage(MusicStage):
     """A stage of the generator: it learns from latent frames, and is judged by the music that it makes."""
 
-    judged_by, guards = "kad", ("generator", "average")
+    judged_by, guards, taste = "kad", ("generator", "average"), FITTED
     margin = 5.0  # twice what KAD of a few clips varies by
 
     def begin(self, tick: Tick) -> dict[str, float | None]:
@@ -205,7 +205,7 @@ class FrameStage(MusicStage):
             Course.of_rows(self.game.styles, rows, self.game.step_s),
             length=round(JUDGED_S * self.game.rate),
             seeds=[derive(self.seed, "clip", number) for number in range(JUDGED)],
-            taste=Taste(),
+            taste=self.taste,
             tick=lambda share: tick(0.7 * share),
         )
         judged, self.problems = self.judge(self.made)
@@ -229,7 +229,8 @@ class FrameStage(MusicStage):
                 [self.held_out.at(one) for one in range(step, min(step + self.batch, self.measured))]
             )
             batch = self._batch(self.unseen, self.held_out, starts)
-            loss = fit_loss(game, game.average, *batch, self.random("held out", step), spoilt=0.0)
+            random = self.random("held out", step)
+            loss = fit_loss(game, game.average, show(batch, batch.styles.new_zeros(len(starts)), random), random)
             total += float(loss) * len(starts)
         return total / self.measured
 
@@ -242,27 +243,26 @@ class FitStage(FrameStage):
     def step(self, step: int) -> Losses:
         """Continue the excerpts of a batch."""
         keep = min(KEEP, (1 + step) / (10 + step))
-        return fit_step(self.game, *self.batch_at(step), self.random("train", step), keep)
+        return fit_step(self.game, self.batch_at(step), self.random("train", step), keep)
 
 
 class GameStage(FrameStage):
-    """The generator is played freely, against the critic, while the fit goes on."""
+    """The generator is played against the critic."""
 
-    name, trains, goes_on, share = "game", ("generator", "critic"), True, 0.3
+    name, trains, goes_on, share, taste = "game", ("generator", "critic"), True, 0.3, PLAYED
+    betas = (0.0, 0.99)  # momentum carries a player beyond where the other one is by then
 
     def __init__(self, *args: Any, adversarial_weight: float, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.adversarial_weight = adversarial_weight
 
-    def rate_at(self, step: int) -> float:
-        """Learning rate of the critic; the generator's is a small part of it."""
-        return self.lr * 0.5**self.eased * min(1.0, (step + 1) / _WARM_UP)
-
     def step(self, step: int) -> Losses:
         """Play against the critic, from excerpts of a batch."""
+        if step == 0:  # the average is what was judged the best, and by far the calmer
+            self.game.generator.load_state_dict(self.game.average.state_dict())
         self.game.optimisers["generator"].lr *= GENERATOR_SHARE
-        free = 1 + derive(self.seed, "free", step) % FREE
-        how: dict[str, Any] = {"adversarial_weight": self.adversarial_weight, "free": free}
+        fights = step >= CRITIC_ALONE or self.progress >= CRITIC_ALONE_SHARE
+        how: dict[str, Any] = {"adversarial_weight": self.adversarial_weight, "fights": fights}
         return game_step(self.game, self.batch_at(step), self.random("train", step), KEEP_GAME, **how)
 
 

@@ -20,9 +20,19 @@ CLIP = 1.0
 class Batch(NamedTuple):
     """What the generator learns from in a step."""
 
-    steps: Tensor  # [B, T + 1, D]
+    steps: Tensor  # [B, T + 1, D]; the first is shown as zeros: a piece begins there
     styles: Tensor  # [B, S]
     counts: Tensor  # float64 [B, T + 1], beats before each
+
+
+class Lesson(NamedTuple):
+    """What the generator is shown of a batch, and what follows."""
+
+    before: Tensor  # [B, T, D], as it is
+    spoilt: Tensor  # [B, T, D], as it is shown
+    much: Tensor  # [B], how much noise that is
+    guide: Tensor  # [B, T, G], of what follows
+    target: Tensor  # [B, T, D], what follows
 
 
 def encoder_step(game: MusicGame, magnitudes: Tensor) -> Losses:
@@ -32,52 +42,48 @@ def encoder_step(game: MusicGame, magnitudes: Tensor) -> Losses:
     return {"loss": loss.detach().double()}
 
 
-def fit_step(
-    game: MusicGame, steps: Tensor, styles: Tensor, counts: Tensor, random: torch.Generator, keep: float
-) -> Losses:
-    """Teach the generator what follows: latent steps [B, T + 1, D] of pieces in styles [B, S].
+def fit_step(game: MusicGame, batch: Batch, random: torch.Generator, keep: float) -> Losses:
+    """Teach the generator what follows.
 
     Args:
         game: its generator learns, its average follows.
-        steps: the first is shown as zeros: a piece begins there.
-        styles: of the pieces.
-        counts: beats before each step, float64 [B, T + 1].
+        batch: music.
         random: of all noise.
         keep: share of the average that stays.
     """
-    spoilt = game.styles.spoil(styles, normal(styles, random))
-    loss = fit_loss(game, game.generator, steps, spoilt, counts, random)
+    loss = fit_loss(game, game.generator, lesson(game, batch, random), random)
     descend(game, "generator", loss)
     game.follow(keep)
     return {"loss": loss.detach().double()}
 
 
-def fit_loss(
-    game: MusicGame,
-    network: FrameGenerator,
-    steps: Tensor,
-    styles: Tensor,
-    counts: Tensor,
-    random: torch.Generator,
-    spoilt: float = SPOILT,
-) -> Tensor:
+def lesson(game: MusicGame, batch: Batch, random: torch.Generator) -> Lesson:
+    """Spoil what the generator is shown, and move the styles a little."""
+    styles = game.styles.spoil(batch.styles, normal(batch.styles, random))
+    much = SPOILT * torch.rand(len(styles), generator=random, device=styles.device, dtype=styles.dtype)
+    return show(batch._replace(styles=styles), much, random)
+
+
+def show(batch: Batch, much: Tensor, random: torch.Generator) -> Lesson:
+    """What the generator is shown of a batch when noise of this spread is added, [B]."""
+    before, target = torch.cat((torch.zeros_like(batch.steps[:, :1]), batch.steps[:, 1:-1]), 1), batch.steps[:, 1:]
+    spoilt = before.clone()
+    spoilt[:, 1:] += much[:, None, None] * normal(before[:, 1:], random)
+    guide = guide_of(batch.styles[:, None].expand(-1, before.shape[1], -1), batch.counts[:, 1:])
+    return Lesson(before, spoilt, much, guide, target)
+
+
+def fit_loss(game: MusicGame, network: FrameGenerator, shown: Lesson, random: torch.Generator) -> Tensor:
     """Squared error of the flow's velocity, weighted as values count in the sound, a scalar.
 
     Args:
         game: whose weights of the values.
         network: a generator of frames.
-        steps: [B, T + 1, D].
-        styles: [B, S].
-        counts: [B, T + 1].
+        shown: what it is shown.
         random: of all noise.
-        spoilt: largest noise on what is shown.
     """
-    shown, target = torch.cat((torch.zeros_like(steps[:, :1]), steps[:, 1:-1]), 1), steps[:, 1:]
-    much = spoilt * torch.rand(len(steps), generator=random, device=steps.device, dtype=steps.dtype)
-    shown[:, 1:] += much[:, None, None] * normal(shown[:, 1:], random)
-    guide = guide_of(styles[:, None].expand(-1, shown.shape[1], -1), counts[:, 1:])
-    known = network(shown, guide, much).context.flatten(0, 1)
-    target = target.flatten(0, 1)
+    known = network(shown.spoilt, shown.guide, shown.much).context.flatten(0, 1)
+    target = shown.target.flatten(0, 1)
     noise = normal(target, random)
     times = torch.sigmoid(normal(target[:, 0], random))  # most of what is hard lies in the middle of the paths
     return (network.flow.error(known, target, noise, times) * game.weights).mean()

@@ -1,16 +1,18 @@
-"""The generator played freely, and what the critic is shown."""
+"""The game at frame rate: who is taught by whom."""
+
+from collections.abc import Callable
 
 import pytest
 import torch
 
 from fastgan.gan.music import play as module
-from fastgan.gan.music.guide import guide_of
-from fastgan.gan.music.play import critic_step, play, seen
-from fastgan.gan.music.steps import Batch
+from fastgan.gan.music.game import MusicGame
+from fastgan.gan.music.play import critic_step, game_step, generator_step, seen
+from fastgan.gan.music.steps import Batch, lesson
 from tests.gan.music.common import small_game
 
 
-def batch_of(length: int, seed: int = 0) -> Batch:
+def batch_of(length: int = 20, seed: int = 0) -> Batch:
     """Random music of so many steps after the first, with a steady beat."""
     random = torch.Generator().manual_seed(seed)
     counts = 0.13 * torch.arange(length + 1, dtype=torch.float64) + torch.tensor([[0.0], [3.2], [1.1]])
@@ -21,27 +23,81 @@ def batch_of(length: int, seed: int = 0) -> Batch:
     )
 
 
-@pytest.mark.parametrize(("length", "free"), [(200, 5), (200, 40), (12, 3)])
-def test_what_is_played_comes_with_what_it_was_told(length: int, free: int) -> None:
-    game, batch = small_game(), batch_of(length)
-    made, guide = play(game, batch, torch.Generator().manual_seed(0), free)
-    steps = min(2 * module.PLAYED, free + module.PLAYED)
-    assert made.shape == (3, steps, 24)
-    last = (length + 1) // 4 + free + module.PLAYED  # one after the last that was made
-    counts = batch.counts[:, :1] + 0.13 * torch.arange(last - steps, last, dtype=torch.float64)
-    wanted = guide_of(batch.styles[:, None].expand(-1, steps, -1), counts)
-    assert torch.allclose(guide, wanted, atol=1e-5)
-
-
-def test_only_the_last_steps_have_a_gradient() -> None:
-    game, batch = small_game(), batch_of(100)
+def ready(lr: float = 5e-3) -> MusicGame:
+    """Networks with optimisers, and a flow that moves."""
+    game = small_game()
+    torch.manual_seed(1)
     torch.nn.init.normal_(game.generator.flow.velocity.weight, std=0.3)
-    made, _ = play(game, batch, torch.Generator().manual_seed(0), 20)
-    weight = game.generator.flow.velocity.weight
-    (first,) = torch.autograd.grad(made[:, : module.PLAYED].sum(), weight, retain_graph=True, allow_unused=True)
-    assert first is None or not first.any()
-    (last,) = torch.autograd.grad(made[:, -1].sum(), weight)
-    assert last.abs().sum() > 0
+    game.optimise(("generator", "critic"), lr, (0.0, 0.99))
+    return game
+
+
+def places_of(game: MusicGame, seed: int = 0) -> tuple[module.Lesson, module.Places]:
+    """Where the game is played on a batch."""
+    random = torch.Generator().manual_seed(seed)
+    shown = lesson(game, batch_of(), random)
+    return shown, module._play(game, shown, random)
+
+
+def changed(game: MusicGame, what: Callable[[], object]) -> set[str]:
+    """Networks that something changes."""
+    before = {name: [w.clone() for w in net.state_dict().values()] for name, net in game.networks().items()}
+    what()
+    after = {name: list(net.state_dict().values()) for name, net in game.networks().items()}
+    return {
+        name for name in before if any(not torch.equal(*pair) for pair in zip(before[name], after[name], strict=True))
+    }
+
+
+def test_each_step_teaches_its_own_network() -> None:
+    game = ready()
+    shown, places = places_of(game)
+    assert changed(game, lambda: critic_step(game, shown, places)) == {"critic"}
+    assert changed(game, lambda: generator_step(game, shown, places, 1.0)) == {"generator"}
+    assert all(weight.requires_grad for weight in game.critic.parameters())
+
+
+@pytest.mark.parametrize("fights", [False, True])
+def test_the_generator_waits_until_it_fights(fights: bool) -> None:
+    game = ready()
+    random = torch.Generator().manual_seed(0)
+
+    def play() -> None:
+        losses = game_step(game, batch_of(), random, 0.9, adversarial_weight=1.0, fights=fights)
+        assert losses.keys() == {"d_loss", "d_accuracy", "d_slope", "g_adversarial", "g_matching"}
+
+    assert changed(game, play) == ({"critic", "generator", "average"} if fights else {"critic"})
+
+
+def test_places_are_steps_of_the_music_with_those_before_them() -> None:
+    game = ready()
+    shown, places = places_of(game)
+    batch = batch_of()
+    steps = seen(game, torch.cat((torch.zeros(3, 1, 24), batch.steps[:, 1:]), 1))
+    assert len(places.chosen) == 60
+    for row, place in enumerate(places.chosen.tolist()):
+        piece, step = divmod(place, 20)
+        assert torch.equal(places.before[row], steps[piece, step])
+        assert torch.equal(places.real[row], steps[piece, step + 1])
+    assert torch.equal(shown.before[:, 1:], batch.steps[:, 1:-1])
+
+
+def test_no_more_places_than_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PLACES", 7)
+    _, places = places_of(ready())
+    assert len(places.made) == len(set(places.chosen.tolist())) == 7
+
+
+def test_what_is_made_moves_towards_what_passes_for_music() -> None:
+    """Against a critic that stands still, which has learnt that what follows is large."""
+    game = ready(1e-2)
+    for seed in range(60):
+        shown, places = places_of(game, seed)
+        critic_step(game, shown, places._replace(real=places.real + 3))
+    first = places_of(game)[1].made.mean()
+    for seed in range(60):
+        generator_step(game, *places_of(game, seed), 1.0)
+    assert places_of(game)[1].made.mean() > first + 0.5
 
 
 def test_what_counts_less_in_the_sound_counts_less_for_the_critic() -> None:
@@ -52,18 +108,13 @@ def test_what_counts_less_in_the_sound_counts_less_for_the_critic() -> None:
     assert torch.equal(shown[:12], shown[12:])
 
 
-def test_the_critic_is_held_back_where_it_is_steep() -> None:
+def test_the_critic_is_held_back_where_it_is_steep(monkeypatch: pytest.MonkeyPatch) -> None:
     """The penalty is on the slope at real music: with a larger weight the slope stays smaller."""
     slopes = []
     for penalty in (0.0, 30.0):
-        module_penalty, module.PENALTY = module.PENALTY, penalty
-        try:
-            game, batch = small_game(), batch_of(30)
-            game.optimise(("critic",), 5e-3)
-            guide = guide_of(batch.styles[:, None].expand(-1, 20, -1), batch.counts[:, :20])
-            for _ in range(40):
-                losses = critic_step(game, batch.steps[:, :20], guide, -batch.steps[:, 5:25], guide)
-            slopes.append(float(losses["d_slope"]))
-        finally:
-            module.PENALTY = module_penalty
+        monkeypatch.setattr(module, "PENALTY", penalty)
+        game = ready()
+        for seed in range(40):
+            losses = critic_step(game, *places_of(game, seed))
+        slopes.append(float(losses["d_slope"]))
     assert slopes[1] < 0.5 * slopes[0]

@@ -12,7 +12,15 @@ from fastgan.base.errors import BadInput
 from fastgan.gan.music.game import MusicGame
 from fastgan.gan.music.guide import CYCLES, Course
 from fastgan.gan.music.latents import Latents
-from fastgan.gan.music.sample import Taste, continued, make_clips, make_levels, make_piece, make_steps, rebuild
+from fastgan.gan.music.sample import (
+    FITTED,
+    continued,
+    make_clips,
+    make_levels,
+    make_piece,
+    make_steps,
+    rebuild,
+)
 from tests.conftest import tune
 from tests.gan.music.common import FRAMES, RATE, corpus_of, music_of, small_game, tunes
 
@@ -56,7 +64,7 @@ def whole_piece(*arguments: Any, **named: Any) -> np.ndarray:
 
 def test_the_first_samples_do_not_depend_on_how_many_follow(game: MusicGame) -> None:
     one, other = (
-        whole_piece(game, course(game, 3), length, seed=5, taste=Taste(), tick=ignore)
+        whole_piece(game, course(game, 3), length, seed=5, taste=FITTED, tick=ignore)
         for length in (9 * RATE, 12 * RATE)
     )
     assert len(one) == 9 * RATE
@@ -65,16 +73,16 @@ def test_the_first_samples_do_not_depend_on_how_many_follow(game: MusicGame) -> 
 
 def test_pieces_made_together_are_those_made_alone(game: MusicGame) -> None:
     network = game.average
-    together = next(make_steps(network, course(game, 3, 20), seeds=[1, 2], taste=Taste()))
+    together = next(make_steps(network, course(game, 3, 20), seeds=[1, 2], taste=FITTED))
     alone = [
-        next(make_steps(network, course(game, row), seeds=[seed], taste=Taste())) for row, seed in ((3, 1), (20, 2))
+        next(make_steps(network, course(game, row), seeds=[seed], taste=FITTED)) for row, seed in ((3, 1), (20, 2))
     ]
     assert torch.allclose(together, torch.cat(alone), atol=1e-4)
     assert not torch.allclose(together[0], together[1], atol=0.1)
 
 
 def test_clips_have_the_length_and_the_level_that_they_are_judged_at(game: MusicGame) -> None:
-    clips = make_clips(game, course(game, 3, 20), length=5000, seeds=[1, 2], taste=Taste(), tick=ignore)
+    clips = make_clips(game, course(game, 3, 20), length=5000, seeds=[1, 2], taste=FITTED, tick=ignore)
     assert [len(clip) for clip in clips] == [5000, 5000]
     for clip in clips:
         assert np.sqrt(np.square(clip / 32768).mean()) == pytest.approx(0.05, rel=0.05)
@@ -103,9 +111,9 @@ def test_a_piece_goes_on_in_the_beat_and_the_style_of_a_recording(game: MusicGam
     angle = torch.atan2(both[:, beat], both[:, beat + len(CYCLES)])
     turned = torch.remainder(angle[1:] - angle[:-1], 2 * torch.pi)
     assert turned.std() < 0.3 * turned.mean()  # no jump where the recording ends
-    made = whole_piece(game, how, 2 * RATE, seed=0, taste=Taste(), prime=prime, tick=ignore)
+    made = whole_piece(game, how, 2 * RATE, seed=0, taste=FITTED, prime=prime, tick=ignore)
     assert len(made) == 2 * RATE
-    unprimed = whole_piece(game, how, 2 * RATE, seed=0, taste=Taste(), tick=ignore)
+    unprimed = whole_piece(game, how, 2 * RATE, seed=0, taste=FITTED, tick=ignore)
     assert not np.array_equal(made, unprimed)
 
 
@@ -119,11 +127,11 @@ def test_a_generator_that_diverged_is_named(game: MusicGame) -> None:
     with torch.no_grad():
         game.average.enter.weight[0, 0] = float("nan")
     with pytest.raises(BadInput, match="diverged"):
-        whole_piece(game, course(game, 3), RATE, seed=0, taste=Taste(), tick=ignore)
+        whole_piece(game, course(game, 3), RATE, seed=0, taste=FITTED, tick=ignore)
     with pytest.raises(BadInput, match="diverged"):
-        make_clips(game, course(game, 3), length=RATE, seeds=[0], taste=Taste(), tick=ignore)
+        make_clips(game, course(game, 3), length=RATE, seeds=[0], taste=FITTED, tick=ignore)
 
 
 def test_it_streams_in_bounded_pieces(game: MusicGame) -> None:
-    blocks = list(islice(make_levels(game, make_steps(game.average, course(game, 3), seeds=[1], taste=Taste())), 4))
+    blocks = list(islice(make_levels(game, make_steps(game.average, course(game, 3), seeds=[1], taste=FITTED)), 4))
     assert {block.shape[1] for block in blocks[1:]} == {32 * game.group}
