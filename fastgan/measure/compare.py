@@ -14,6 +14,7 @@ from fastgan.measure.musicnn import Musicnn
 from fastgan.measure.neighbours import diversity, memorisation
 from fastgan.measure.notes import Transcriber
 from fastgan.measure.panel import Band, Panel, mean
+from fastgan.measure.sets import evenly
 
 Samples = NDArray[np.int16]
 Patches = NDArray[np.float32]
@@ -22,6 +23,8 @@ Tick = Callable[[float], None]
 
 HOP_S = 3.0
 """From one patch of 3 s to the next: side by side."""
+BAND_CLIPS = 40
+"""Clips of what was learnt from whose panels make the bands, beside all that were held out."""
 NOTES = ("voiced_share", "polyphony", "pitch_class_entropy", "onsets_per_s")
 PANEL = ("flux_db", "centroid_hz", "silent_share", "tempo_strength")
 """Those eight are the panel that a band of real music is drawn for."""
@@ -78,7 +81,7 @@ class Comparison:
 
     Args:
         train: real clips that may have been learnt from.
-        held_out: real clips that were not, the floor of every distance.
+        held_out: real clips that were not, the floor of every distance. Bands are of all of them and of some of `train`.
         rate: Hz.
         ears: who listens.
         count: clips in a set: bands are of means over as many.
@@ -107,7 +110,9 @@ class Comparison:
             self.reference = Reference(np.concatenate(self.heard))
             self.held_out = [self._patches(clip) for clip in held_out]
         self.usual = diversity(self.held_out) if len(self.held_out) > 1 else None
-        by_clip = [self._panel(clip) for clip in held_out]
+        # A band of held-out clips alone would be that of the two or three recordings that they are cut from.
+        real = [*held_out, *(train[place] for place in evenly(len(train), BAND_CLIPS))]
+        by_clip = [self._panel(clip) for clip in real]
         self.bands = {name: _band([one.get(name) for one in by_clip], count, seed) for name in by_clip[0]}
 
     def measure(self, name: str, clips: Sequence[Samples]) -> Measured:

@@ -6,7 +6,7 @@ from typing import Any
 from fastgan.base.document import Heading, Piece, Table, Text, Verdict
 from fastgan.measure.compare import Measured
 
-_TITLES = {
+TITLES = {
     "voiced_share": "voiced",
     "polyphony": "polyphony",
     "pitch_class_entropy": "pitch classes, bit",
@@ -34,7 +34,7 @@ def columns_of(found: Sequence[Measured]) -> list[str]:
         "FAD inf (error)",
         "diversity",
         "new",
-        *(_TITLES[name] for name in found[0].panel),
+        *(TITLES[name] for name in found[0].panel),
         "in bands",
         "health",
     ]
@@ -65,7 +65,7 @@ def pieces_of(found: Sequence[Measured], generated: Measured, told: Mapping[str,
         told: what they were measured with: "train_clips", "seconds", "rate", "split", "fewest_patches", "absent", "bands".
     """
     bands = [
-        [_TITLES[name], "-" if ends is None else f"{_number(ends[0])} to {_number(ends[1])}"]
+        [TITLES[name], "-" if ends is None else f"{_number(ends[0])} to {_number(ends[1])}"]
         for name, ends in told["bands"].items()
     ]
     pieces: list[Piece] = [

@@ -1,0 +1,132 @@
+"""Does the preset `music` make music, and does its game pay? Trained with several seeds and compared with what it learnt from.
+
+Every run takes the same steps, about what two cores do in twenty minutes, so that a busy machine changes the time and not the
+answer. Ten pieces of 20 s by the checkpoint that the trainer chose, and ten by the best of fit alone, are measured as `evaluate`
+does, beside its anchors; with --paper the preset `paper` too, as long as the first run took. What is there already is not made
+again, so it may be stopped at any moment.
+
+    python -m benchmarks.music FOLDER [--seeds 0,1,2] [--out OUT] [--paper]
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from fastgan.measure.words import TITLES
+
+STEPS = "--minutes 0 --encoder-epochs 4 --fit-epochs 12 --epochs 5".split()  # of 200 steps each
+PIECES = "--count 10 --seconds 20 --seed 1".split()  # beginnings and noise; the same for all
+GAME, FIT, PAPER = "generated", "generated, fit alone", "generated, preset paper"
+ORDER = (
+    "real, learnt from",
+    "real, held out",
+    "reconstruction",
+    GAME,
+    FIT,
+    PAPER,
+    "reversed",
+    "shuffled",
+    "shaped noise",
+)
+COLUMNS = ("kad", "position", "diversity", "memorisation")
+
+Set = dict[str, Any]
+Say = Callable[[str], None]
+
+
+def command(verb: str, *told: str | Path) -> None:
+    """Run one of the package's commands in a process of its own."""
+    subprocess.run([sys.executable, "-m", f"fastgan.{verb}", *map(str, told)], check=True)
+
+
+def train(run: Path, *told: str | Path) -> None:
+    """Train a run, or go on with it."""
+    if (run / "config.json").exists():
+        command("train", "--resume", "--out", run)
+    else:
+        command("train", *told, "--out", run)
+
+
+def measured(run: Path, name: str, *told: str) -> list[Set]:
+    """Make ten pieces with a run and compare them with its music: all sets, the pieces under this name."""
+    pieces = run.with_name(f"{run.name}, {name}")
+    found = pieces / "evaluation" / "evaluation.json"
+    if not found.exists():
+        command("generate", run, *PIECES, *told, "--out", pieces)
+        command("evaluate", run, pieces, "--train-clips", "0")
+    sets: list[Set] = json.loads(found.read_text())["sets"]
+    return [one | ({"name": name} if one["name"] == GAME else {}) for one in sets]
+
+
+def sets_of(run: Path) -> Iterator[Set]:
+    """Everything that is measured of one seed."""
+    yield from measured(run, GAME)
+    yield from (one for one in measured(run, FIT, "--checkpoint", "fit") if one["name"] == FIT)
+
+
+def minutes_of(run: Path) -> float:
+    """How long a run took."""
+    return sum(json.loads(line)["seconds"] for line in (run / "log.jsonl").read_text().splitlines()) / 60
+
+
+def kept(run: Path) -> bool:
+    """Whether the game was better than fit, and was kept."""
+    return bool(json.loads((run / "music.json").read_text())["stage"] == "game")
+
+
+def table(found: dict[str, list[Set]]) -> str:
+    """Means over the seeds in Markdown, with the least and the most in brackets."""
+    panel = list(next(iter(found.values()))[0]["panel"])
+    heads = ["set", *("KAD", "position", "diversity", "new"), *(TITLES[name] for name in panel), "in bands", "vetoed"]
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for name in (name for name in ORDER if name in found):
+        every = found[name]
+        cells = [_spread([one[column] for one in every]) for column in COLUMNS]
+        cells += [_spread([one["panel"][column] for one in every]) for column in panel]
+        cells += [_spread([one["inside"] for one in every]), f"{sum(one['vetoed'] for one in every)} of {len(every)}"]
+        lines.append("| " + " | ".join([name, *cells]) + " |")
+    return "\n".join(lines)
+
+
+def _spread(values: list[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    if not known:
+        return "-"
+    mean, low, high = (f"{value:.3g}" for value in (statistics.mean(known), min(known), max(known)))
+    return mean if low == high else f"{mean} ({low} to {high})"
+
+
+def main(told: list[str] | None = None, say: Say = print) -> None:
+    """Train, make pieces, compare, print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.music", description=__doc__.partition("\n")[0])
+    parser.add_argument("data", type=Path, help="folder of music in one style")
+    parser.add_argument("--seeds", default="0,1,2", help="separated by commas")
+    parser.add_argument("--out", type=Path, default=Path("runs/music"), help="folder of the runs")
+    parser.add_argument("--paper", action="store_true", help="compare the preset paper, too")
+    asked = parser.parse_args(told)
+    asked.out.mkdir(parents=True, exist_ok=True)
+    found: dict[str, list[Set]] = defaultdict(list)
+    for seed in asked.seeds.split(","):
+        run = asked.out / f"{asked.data.name}-{seed}"
+        if not (run / "music.json").exists():
+            train(run, "--data", asked.data, "--seed", seed, *STEPS)
+        for one in sets_of(run):
+            found[one["name"]].append(one)
+        say(f"seed {seed}: {minutes_of(run):.1f} minutes, the game is {'kept' if kept(run) else 'rejected'}")
+    if asked.paper:
+        first = asked.out / f"{asked.data.name}-{asked.seeds.split(',')[0]}"
+        run = asked.out / f"{asked.data.name}-paper"
+        if not run.exists():
+            train(run, "--preset", "paper", "--data", asked.data, "--minutes", f"{minutes_of(first):.1f}")
+        found[PAPER] = [one for one in measured(run, PAPER) if one["name"] == PAPER]
+    say(f"\n{asked.data.name}\n\n{table(found)}")
+
+
+if __name__ == "__main__":
+    main()
