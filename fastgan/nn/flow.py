@@ -55,10 +55,13 @@ class Flow(nn.Module):
         angle = times[:, None] * self.waves
         return self.when(torch.cat((angle.sin(), angle.cos()), -1))
 
-    def sample(self, context: Tensor, noise: Tensor, steps: int = 8) -> Tensor:
-        """Carry noise [R, D] to samples [R, D] by Euler's method in so many steps; differentiable."""
+    def times(self, steps: int) -> Tensor:
+        """The times of so many equal steps of the flow, as the blocks are told them, [steps, width]; differentiable."""
+        return self.at(torch.arange(steps, dtype=self.waves.dtype, device=self.waves.device) / steps)
+
+    def sample(self, context: Tensor, noise: Tensor, times: Tensor) -> Tensor:
+        """Carry noise [R, D] to samples [R, D] by Euler's method, a step for each of `self.times`; differentiable."""
         known = self.known(context)
-        times = self.at(torch.arange(steps, dtype=noise.dtype, device=noise.device) / steps)
         for now in times:
-            noise = noise + self(noise, known + now) / steps
+            noise = noise + self(noise, known + now) / len(times)
         return noise

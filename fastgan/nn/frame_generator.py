@@ -81,10 +81,10 @@ class FrameGenerator(nn.Module):
         Returns:
             The new frames [B, L, K], and the state before the last of them.
         """
-        made, place = [], 0
+        made, place, times = [], 0, self.flow.times(flow_steps)
         for fresh in noise.unbind(1):
             known, state = self(before, guide[:, place : place + before.shape[1]], spoilt, state)
             place += before.shape[1]
-            made.append(self.flow.sample(known[:, -1], fresh, flow_steps))
+            made.append(self.flow.sample(known[:, -1], fresh, times))
             before = made[-1][:, None]
         return torch.stack(made, 1), state

@@ -8,7 +8,7 @@ from fastgan.nn.flow import Flow
 def test_untrained_it_leaves_noise_where_it_is() -> None:
     flow = Flow(3, 2, width=8)
     noise = torch.randn(5, 3)
-    assert torch.equal(flow.sample(torch.randn(5, 2), noise), noise)
+    assert torch.equal(flow.sample(torch.randn(5, 2), noise, flow.times(8)), noise)
 
 
 def test_error_is_that_of_straight_paths() -> None:
@@ -36,7 +36,7 @@ def test_it_learns_a_distribution_that_depends_on_what_is_known() -> None:
         flow.error(known, ring(known), noise, times).mean().backward()
         optimiser.step()
     for where in (-1.0, 1.0):
-        made = flow.sample(torch.full((2000, 1), where), torch.randn(2000, 2, generator=random), 24).detach() - where
+        made = flow.sample(torch.full((2000, 1), where), torch.randn(2000, 2, generator=random), flow.times(24)).detach() - where
         radius = made.norm(dim=1)
         assert abs(float(radius.mean()) - 1) < 0.12
         assert float(radius.std()) < 0.3  # a normal distribution of that size has 0.5
@@ -47,7 +47,7 @@ def test_sampling_can_be_differentiated() -> None:
     flow = Flow(3, 2, width=8)
     torch.nn.init.normal_(flow.velocity.weight)
     noise = torch.randn(4, 3, requires_grad=True)
-    flow.sample(torch.randn(4, 2), noise, 3).sum().backward()
+    flow.sample(torch.randn(4, 2), noise, flow.times(3)).sum().backward()
     assert noise.grad is not None
     assert flow.known.weight.grad is not None
     assert float(flow.known.weight.grad.abs().sum()) > 0

@@ -95,7 +95,8 @@ def _play(game: MusicGame, shown: Lesson, random: torch.Generator) -> Places:
     known = game.generator(shown.spoilt, shown.guide, shown.much).context.flatten(0, 1)
     before, real = shown.before.flatten(0, 1), shown.target.flatten(0, 1)
     chosen = torch.randperm(len(known), generator=random, device=known.device)[:PLACES]
-    made = game.generator.flow.sample(known[chosen], normal(real[chosen], random), FLOW_STEPS)
+    flow = game.generator.flow
+    made = flow.sample(known[chosen], normal(real[chosen], random), flow.times(FLOW_STEPS))
     return Places(chosen, seen(game, before[chosen]), seen(game, real[chosen]), seen(game, made))
 
 
