@@ -4,6 +4,8 @@
 #include <pybind11/stl.h>
 
 #include <array>
+#include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -207,12 +209,58 @@ struct Buffer {
   fastgan::Memory memory;
 };
 
+// A stack that reads its own values, with its weights packed and its states, in memory of its own.
+template <typename Real>
+class FreeRun {
+ public:
+  FreeRun(std::int64_t clips, std::int64_t windows, std::int64_t values, std::int64_t hidden, std::int64_t layers,
+          const std::vector<Address>& weights, Address dense, Address dense_bias)
+      : lstm_(lstm<Real>()), run_{clips, windows, values, hidden, layers, nullptr, nullptr, nullptr, nullptr} {
+    if (clips <= 0 || windows < 0 || values <= 0 || hidden <= 0 || layers <= 0)
+      throw std::invalid_argument("sizes have to be above 0, and windows 0 or above");
+    const Shape shape({1, clips, values, hidden, 0, layers, 1}, {});
+    const auto all = weights_of<Real>(weights, shape, true);
+    run_.weights = all.data();
+    run_.dense = pointer<const Real>(dense, "dense");
+    run_.dense_bias = pointer_or_null<const Real>(dense_bias, "dense_bias");
+    memory_.emplace(lstm_.free.bytes(run_));
+    run_.memory = memory_->memory.at;
+    py::gil_scoped_release release;
+    lstm_.free.start(run_);
+  }
+
+  void run(std::int64_t steps, std::int64_t shown, Address x, Address out, int threads) {
+    if (steps <= 0 || shown < 0 || shown > steps)
+      throw std::invalid_argument("steps has to be above 0, and shown from 0 to steps");
+    const fastgan::FreeSteps<Real> call = {steps, shown,
+                                           (shown ? pointer<const Real> : pointer_or_null<const Real>)(x, "x"),
+                                           pointer<Real>(out, "out"), threads};
+    py::gil_scoped_release release;
+    const std::lock_guard<std::mutex> one_at_a_time(busy_);
+    lstm_.free.run(run_, call);
+  }
+
+ private:
+  const fastgan::Lstm<Real>& lstm_;  // that memory_ is laid out for, whatever set is chosen later
+  fastgan::FreeRun<Real> run_;
+  std::optional<Buffer> memory_;
+  std::mutex busy_;
+};
+
+template <typename Real>
+void define_free_run(py::module_& module, const char* name) {
+  py::class_<FreeRun<Real>>(module, name)
+      .def(py::init<std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t, const std::vector<Address>&,
+                    Address, Address>())
+      .def("run", &FreeRun<Real>::run);
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_native, module) {
   module.doc() = "Kernels of fastgan; csrc/lstm.h says what every argument points to.";
   chosen = find("auto");
-  module.attr("CONTRACT") = 3;  // grows with every change of an argument's meaning
+  module.attr("CONTRACT") = 4;  // grows with every change of an argument's meaning
   module.def("lstm_forward_float32", &forward<float>);
   module.def("lstm_forward_float64", &forward<double>);
   module.def("lstm_backward_float32", &backward<float>);
@@ -221,6 +269,8 @@ PYBIND11_MODULE(_native, module) {
   module.def("lstm_second_float64", &second<double>);
   module.def("lstm_activations_float32", &activations<float>);
   module.def("lstm_activations_float64", &activations<double>);
+  define_free_run<float>(module, "FreeRun_float32");
+  define_free_run<double>(module, "FreeRun_float64");
   py::class_<Buffer>(module, "Buffer", py::buffer_protocol())
       .def(py::init<std::size_t>())
       .def_buffer([](Buffer& buffer) {

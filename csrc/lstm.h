@@ -11,6 +11,7 @@
 // What belongs to a layer and a direction is indexed by place = layer * D + direction.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace fastgan {
@@ -108,12 +109,45 @@ struct Second {
   int threads;
 };
 
+// A stack in one direction with a dense layer on top, D values in and D out, that reads its own values: the dense layer
+// on the last step gives the next value. P has to be 0. With n windows every value is predicted from the n before it,
+// from a zero state: n windows of each clip are under way, one row each, and at every step one is full and one begins.
+// `start` reads the weights and copies what it needs of them into `memory`, so that many short calls of `run` read them
+// once; afterwards only the sizes and `memory` are looked at. A run is one thread's at a time.
+template <typename Real>
+struct FreeRun {
+  std::int64_t clips, windows;          // B; n, or 0 for one state of each clip that is carried on for ever
+  std::int64_t values, hidden, layers;  // D, H, L
+  const Weights<Real>* weights;         // in [L]    K is D in the first layer, H in the others
+  const Real* dense;                    // in [D,H]
+  const Real* dense_bias;               // in [D]    null for zeros
+  void* memory;                         // in, out   bytes() of it, 64-byte aligned
+};
+
+// At each of the first `shown` steps the rows are shown a value of x, at the others what came out of the step before,
+// be it of an earlier call; that is 0 before the first.
+template <typename Real>
+struct FreeSteps {
+  std::int64_t steps, shown;
+  const Real* x;  // in [B,shown,D]  null when nothing is shown
+  Real* out;      // out [B,steps,D] what the dense layer gives at each step
+  int threads;
+};
+
+template <typename Real>
+struct Free {
+  std::size_t (*bytes)(const FreeRun<Real>&);  // of its pointers none is read
+  void (*start)(const FreeRun<Real>&);
+  void (*run)(const FreeRun<Real>&, const FreeSteps<Real>&);
+};
+
 template <typename Real>
 struct Lstm {
   void (*forward)(const Forward<Real>&);
   void (*backward)(const Backward<Real>&);
   void (*second)(const Second<Real>&);
   void (*activations)(const Real* x, Real* sigmoid, Real* tanh, std::int64_t count);  // for tests of their bounds
+  Free<Real> free;
 };
 
 // The kernels of one instruction set.

@@ -36,6 +36,8 @@ struct Lane {
   }
   Index thread() const { return group * members + member; }
   void wait() const { barrier->wait(); }
+  unsigned arrive() const { return barrier->arrive(); }
+  void wait(unsigned round) const { barrier->wait(round); }
 };
 
 // The steps of one direction in the order in which they are computed, for sequences [first, last).
@@ -86,9 +88,10 @@ inline double work_of(const Sizes& sizes) {
   return 8.0 * double(sizes.hidden) * depth * double(sizes.directions) * double(sizes.rows());
 }
 
+constexpr double kWorthATeam = 2e6;  // operations: some 20 microseconds
+constexpr double kWorthAWait = 6e4;  // operations of a step for each member: some 700 nanoseconds
+
 inline Plan plan_for(const Sizes& sizes, int threads, Index cell_panels, double passes) {
-  constexpr double kWorthATeam = 2e6;  // operations: some 20 microseconds
-  constexpr double kWorthAWait = 6e4;  // operations of a step for each member: some 700 nanoseconds
   constexpr Index kSequences = 32, kBlock = 96;
   const double work = work_of(sizes) * passes;
   int groups = 1, members = 1;
@@ -116,10 +119,10 @@ inline std::vector<Index> bounds_of(const Sizes& sizes, int groups) {
   return bounds;
 }
 
-// Runs job(lane) in every thread of the plan that make(plan) lays out; alone when the team cannot be had.
-template <typename Make>
-void run_lanes(const Sizes& sizes, int threads, Index cell_panels, double passes, Make make) {
-  Plan plan = plan_for(sizes, threads, cell_panels, passes);
+// Runs job(lane) in every thread of the plan for so many, where job is make(plan); alone when the team cannot be had.
+template <typename PlanFor, typename Make>
+void run_plan(int threads, PlanFor plan_for, Make make) {
+  Plan plan = plan_for(threads);
   while (true) {
     auto job = make(plan);
     std::vector<Barrier> barriers(plan.groups);
@@ -141,8 +144,13 @@ void run_lanes(const Sizes& sizes, int threads, Index cell_panels, double passes
         },
         &shared);
     if (ran) return;
-    plan = plan_for(sizes, 1, cell_panels, passes);
+    plan = plan_for(1);
   }
+}
+
+template <typename Make>
+void run_lanes(const Sizes& sizes, int threads, Index cell_panels, double passes, Make make) {
+  run_plan(threads, [&](int count) { return plan_for(sizes, count, cell_panels, passes); }, make);
 }
 
 }  // namespace FASTGAN_SET

@@ -3,6 +3,7 @@
 
 #include "backward.h"
 #include "forward.h"
+#include "free_run.h"
 #include "second.h"
 
 namespace fastgan {
@@ -21,7 +22,11 @@ void activations(const Real* x, Real* sigmoids, Real* tanhs, std::int64_t count)
 }
 
 template <typename Real>
-constexpr Lstm<Real> kLstm = {forward<Real>, backward<Real>, second<Real>, activations<Real>};
+constexpr Lstm<Real> kLstm = {forward<Real>,
+                              backward<Real>,
+                              second<Real>,
+                              activations<Real>,
+                              {free_bytes<Real>, free_start<Real>, free_run<Real>}};
 
 }  // namespace FASTGAN_SET
 }  // namespace fastgan

@@ -77,14 +77,18 @@ void use_openmp(void* parallel_at, void* thread_num_at, void* num_threads_at) {
 #endif
 }
 
-void Barrier::wait() {
-  if (members_ == 1) return;
+unsigned Barrier::arrive() {
+  if (members_ == 1) return 0;
   const unsigned round = round_.load(std::memory_order_relaxed);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == members_) {
     arrived_.store(0, std::memory_order_relaxed);
     round_.store(round + 1, std::memory_order_release);
-    return;
   }
+  return round;
+}
+
+void Barrier::wait(unsigned round) const {
+  if (members_ == 1) return;
   for (int looks = 0; round_.load(std::memory_order_acquire) == round; ++looks) {
     if (looks < 128) {
       relax();

@@ -23,7 +23,10 @@ void use_openmp(void* parallel, void* thread_num, void* num_threads);
 class Barrier {
  public:
   void reset(int members) { members_ = members; }
-  void wait();
+  void wait() { wait(arrive()); }
+  // The two halves, with work in between that needs nothing of the others.
+  unsigned arrive();
+  void wait(unsigned round) const;
 
  private:
   alignas(64) std::atomic<int> arrived_{0};

@@ -13,14 +13,14 @@ from fastgan.ops.lstm.stack import Gradients, Stack, Trace, layout_of, new_trace
 from fastgan.ops.registry import Backend, Problem
 
 _WORTH_LENDING = 1 << 20  # bytes
-_DTYPES = {torch.float32: "float32", torch.float64: "float64"}  # in the names of the kernels
+DTYPES = {torch.float32: "float32", torch.float64: "float64"}  # in the names of the kernels
 
 
 def why_not(problem: Problem) -> str | None:
     """Every reason why this backend cannot run a problem, or None."""
-    if problem.device == "cpu" and problem.dtype in _DTYPES and problem.batch and problem.inputs and problem.hidden:
+    if problem.device == "cpu" and problem.dtype in DTYPES and problem.batch and problem.inputs and problem.hidden:
         return native.why_not()
-    reasons = problem.beyond("cpu", _DTYPES, projected=True)
+    reasons = problem.beyond("cpu", DTYPES, projected=True)
     absent = native.why_not()
     if absent is not None:
         reasons.append(absent)
@@ -138,7 +138,7 @@ class InPlace(Repeated):
 
 @functools.cache
 def _kernel(name: str, dtype: torch.dtype) -> Callable[..., None]:
-    kernel: Callable[..., None] = getattr(native.library(), f"lstm_{name}_{_DTYPES[dtype]}")
+    kernel: Callable[..., None] = getattr(native.library(), f"lstm_{name}_{DTYPES[dtype]}")
     return kernel
 
 
