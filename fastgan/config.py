@@ -148,9 +148,9 @@ class GenerateConfig:
     )
     how: str = option(
         "of a run on samples: noise: sequences from noise, as in the game; feedback: the next value again and again, as in fit; "
-        "auto: by the last stage",
+        "carried: the same with the state carried on, which no stage trains, in a third of the time; auto: by the last stage",
         "auto",
-        choices=("auto", "noise", "feedback"),
+        choices=("auto", "noise", "feedback", "carried"),
     )
     temperature: float = option(
         "of a run on frames: spread of the noise that each frame is made from; 1 as it was taught, less for calmer music, "

@@ -1,5 +1,6 @@
 """The networks of a run and their optimisers: built, saved and loaded as one thing."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -79,6 +80,6 @@ class Game(Networks):
         with torch.no_grad():
             return self.encoder.encode(sound)
 
-    def decode(self, sequence: Tensor) -> Tensor:
-        """Turn a sequence [T, D] into sound [T * frame]: the inverse of `encode`."""
-        return sequence[:, 0] if self.encoder is None else self.encoder.decode_long(sequence)
+    def decode(self, pieces: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Turn a sequence that comes in pieces [T, D] into pieces of sound [T * frame]: the inverse of `encode`."""
+        return (piece[:, 0] for piece in pieces) if self.encoder is None else self.encoder.decode_pieces(pieces)

@@ -20,12 +20,14 @@ from fastgan.gan.music.sample import Taste, continued, make_piece
 from fastgan.gan.sample import by_feedback, from_noise
 from fastgan.gan.seeds import derive
 from fastgan.gan.stage import Tick
+from fastgan.ops.lstm.free_run import why_not_native
 from fastgan.ops.machine import choose_device, use_threads
 
 Samples = NDArray[np.int16]
 
-HOW = ("auto", "noise", "feedback")
-"""Ways in which a run on samples makes sound: sequences from noise, as in the game; the next value again and again, as in fit."""
+HOW = ("auto", "noise", "feedback", "carried")
+"""Ways in which a run on samples makes sound: sequences from noise, as in the game; the next value again and again, each from the
+window before it, as in fit; the same with the state carried on, which no stage trains."""
 
 
 @dataclass(frozen=True)
@@ -134,12 +136,13 @@ class SamplePlayer(Player):
         self.rate, self.genres, self.stage = checkpoint.state["rate"], [], checkpoint.state["position"]["stage"]
         self._window, self._starts = settings["window"], checkpoint.tensors["starts"]
         self._how = how if how != "auto" else ("noise" if self.stage == "game" else "feedback")
-        if self._how == "feedback":
+        if self._how != "noise":
             if not len(self._starts):
                 raise BadInput(
                     "this checkpoint was written before the fit stage, so nothing can be fed back yet; train on, or use --how noise"
                 )
-            use_threads(0, self._window, settings["hidden"])
+            if why_not_native(self._game.generator.net(), backend) is not None:  # which finds out how many are best
+                use_threads(0, self._window, settings["hidden"])
 
     def play(self, wish: Wish, tick: Tick) -> Iterator[Samples]:
         """See `Player.play`."""
@@ -152,10 +155,9 @@ class SamplePlayer(Player):
 
     def _blocks(self, wish: Wish, tick: Tick) -> Iterator[Samples]:
         if self._how == "noise":
-            yield from_noise(self._game, wish.length, window=self._window, seed=wish.seed, tick=tick)
-        else:
-            start = self._starts[wish.seed % len(self._starts)].to(self._game.device)
-            yield by_feedback(self._game, wish.length, start=start, tick=tick)
+            return from_noise(self._game, wish.length, window=self._window, seed=wish.seed, tick=tick)
+        start = self._starts[wish.seed % len(self._starts)].to(self._game.device)
+        return by_feedback(self._game, wish.length, start=start, carried=self._how == "carried", tick=tick)
 
 
 def open_player(

@@ -1,7 +1,7 @@
-"""Sound from a trained game: the training path walked backwards, from the generator to int16."""
+"""Sound from a trained game: the training path walked backwards, from the generator to int16, in blocks as they come."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -13,9 +13,13 @@ from fastgan.base.errors import BadInput
 from fastgan.gan.game import Game
 from fastgan.gan.seeds import noise
 from fastgan.gan.stage import Tick
-from fastgan.nn.generator import State
+from fastgan.ops.lstm.free_run import why_not_native
+
+Samples = NDArray[np.int16]
 
 _VALUES = 49_152  # steps of sequences made from noise at a time: bounds the memory
+_STEPS = 512  # fed back at a time, some ten milliseconds: nothing can stop the work within them
+_NATIVE_S, _STEPWISE_S = 6e-5, 3e-4  # for a value that is fed back, on a busy machine
 
 
 def _no_tick(share: float) -> None:
@@ -23,7 +27,7 @@ def _no_tick(share: float) -> None:
 
 
 @torch.inference_mode()
-def from_noise(game: Game, length: int, *, window: int, seed: int, tick: Tick = _no_tick) -> NDArray[np.int16]:
+def from_noise(game: Game, length: int, *, window: int, seed: int, tick: Tick = _no_tick) -> Iterator[Samples]:
     """Make sound as the game trained it: sequences of n values, each from noise of its own, one after the other.
 
     Args:
@@ -33,82 +37,95 @@ def from_noise(game: Game, length: int, *, window: int, seed: int, tick: Tick = 
         seed: chooses the noise.
         tick: told the share done.
 
-    Returns:
-        int16 [length]. The first samples do not depend on how many follow.
+    Yields:
+        int16 [k], `length` in all. The first samples do not depend on how many follow, but for what a decoder looks ahead.
     """
     sequences = math.ceil(length / (window * game.frame))
     features = game.generator.dense.out_features
-    pieces, at_once = [], max(1, _VALUES // window)
-    for part, first in enumerate(range(0, sequences, at_once)):
-        source = noise((at_once, window, features), seed, part, game.device, game.dtype)
-        made = game.generator(source[: sequences - first])
-        pieces.append(made.reshape(-1, features))
-        tick(min(1.0, (first + at_once) / sequences))
-    return _to_samples(game, torch.cat(pieces), length)
+    at_once = max(1, _VALUES // window)
+
+    def pieces() -> Iterator[Tensor]:
+        for part, first in enumerate(range(0, sequences, at_once)):
+            source = noise((at_once, window, features), seed, part, game.device, game.dtype)
+            yield game.generator(source[: sequences - first]).reshape(-1, features)
+            tick(min(1.0, (first + at_once) / sequences))
+
+    yield from _to_samples(game, pieces(), length)
 
 
 @torch.inference_mode()
-def by_feedback(game: Game, length: int, *, start: Tensor, tick: Tick = _no_tick) -> NDArray[np.int16]:
+def by_feedback(
+    game: Game, length: int, *, start: Tensor, carried: bool = False, tick: Tick = _no_tick
+) -> Iterator[Samples]:
     """Make sound as the fit stage trained the generator: it predicts the next value, which joins the window, and so on.
 
     Args:
         game: the trained networks.
         length: samples wanted, at least 1.
         start: [n, D], the first window; it is not part of the result.
+        carried: go on from the state of the step before, for ever, in place of windows from a zero state. No stage trains that:
+            the networks never saw more than n steps.
         tick: told the share done.
 
-    Returns:
-        int16 [length].
+    Yields:
+        int16 [k], `length` in all.
     """
     steps = math.ceil(length / game.frame)
-    values = torch.empty(steps, start.shape[1], dtype=start.dtype, device=start.device)
-    for done, value in enumerate(feedback(game, start)):
-        values[done] = value
-        if done % 1024 == 0:
+
+    def pieces() -> Iterator[Tensor]:
+        done = 0
+        for values in fed_back(game, start[None], steps, carried=carried):
+            done += values.shape[1]
+            yield values[0]
             tick(done / steps)
-        if done == steps - 1:
-            break
-    return _to_samples(game, values, length)
+
+    yield from _to_samples(game, pieces(), length)
 
 
 @torch.inference_mode()
-def rebuilt(game: Game, samples: NDArray[np.int16]) -> NDArray[np.int16]:
+def rebuilt(game: Game, samples: Samples) -> Samples:
     """Sound after a walk through the encoder and back, int16 [N] to int16 [N]: the best that its latents can sound."""
     frames = math.ceil(len(samples) / game.frame)
     sound = torch.zeros(1, frames * game.frame, device=game.device, dtype=game.dtype)
     sound[0, : len(samples)] = torch.from_numpy(normalise(samples)).to(sound)
-    return _to_samples(game, game.encode(sound)[0], len(samples))
+    return joined(_to_samples(game, game.encode(sound)[0].split(_VALUES), len(samples)))
 
 
-def feedback(game: Game, start: Tensor) -> Iterator[Tensor]:
-    """Feed predictions back for ever, from a first window [n, D]: yields values [D].
+def fed_back(game: Game, starts: Tensor, steps: int, *, carried: bool = False) -> Iterator[Tensor]:
+    """Feed predictions back, for several clips at once.
 
-    Every prediction is `next_value` of the n values before it, from a zero state. The n windows that a value takes part
-    in are advanced together, one row each, so a value costs one LSTM step with n rows and not n steps.
+    Args:
+        game: the trained networks.
+        starts: [B, n, D], the first windows.
+        steps: values wanted of each clip.
+        carried: as for `by_feedback`; otherwise every prediction is `next_value` of the n values before it.
+
+    Yields:
+        [B, k, D], `steps` in all.
     """
-    window = len(start)
-    state = game.generator.zero_state(window)
-    for position, value in enumerate(start):
-        prediction = _advance(game, value, state, position % window)
-    while True:
-        yield prediction
-        position += 1
-        prediction = _advance(game, prediction, state, position % window)
+    clips, window, _ = starts.shape
+    run = game.generator.free_run(clips, 0 if carried else window)
+    for first in range(0, steps, _STEPS):
+        yield run.run(min(_STEPS, steps - first), None if first else starts)
 
 
-def _advance(game: Game, value: Tensor, state: State, row: int) -> Tensor:
-    """Show a value to all windows under way; `row` is the one that begins with it. Gives the prediction of the full one."""
-    for hidden, cell in state:
-        hidden[row], cell[row] = 0, 0
-    out, state[:] = game.generator.advance(value.expand(len(state[0][0]), -1), state)
-    return out[(row + 1) % len(out)]  # the oldest window: it began n - 1 values ago
+def feedback_s(game: Game, length: int) -> float:
+    """Seconds that so many samples by feedback may take."""
+    native = why_not_native(game.generator.net(), game.generator.lstm.backend) is None
+    return (_NATIVE_S if native else _STEPWISE_S) * length / game.frame
 
 
-def _to_samples(game: Game, sequence: Tensor, length: int) -> NDArray[np.int16]:
-    sound = game.decode(sequence)[:length]
-    # A net that overflows gives NaN: that is a fault to be named, not a sound to be written.
-    if not torch.isfinite(sound).all():
-        raise BadInput(
-            "the generator gives NaN or infinity: its weights diverged; train again with a smaller learning rate"
-        )
-    return denormalise(sound.clamp(-1, 1).float().cpu().numpy())
+def joined(blocks: Iterable[Samples]) -> Samples:
+    """All of a sound that comes in blocks."""
+    return np.concatenate([np.empty(0, np.int16), *blocks])
+
+
+def _to_samples(game: Game, pieces: Iterable[Tensor], length: int) -> Iterator[Samples]:
+    for sound in game.decode(pieces):
+        sound, length = sound[:length], max(0, length - len(sound))
+        # A net that overflows gives NaN: that is a fault to be named, not a sound to be written.
+        if not torch.isfinite(sound).all():
+            raise BadInput(
+                "the generator gives NaN or infinity: its weights diverged; train again with a smaller learning rate"
+            )
+        yield denormalise(sound.clamp(-1, 1).float().cpu().numpy())

@@ -15,7 +15,7 @@ from fastgan.gan.batches import Batches, resident
 from fastgan.gan.game import Game
 from fastgan.gan.metrics import LinearPredictor, keras_accuracy, zero_share
 from fastgan.gan.replay import Replay
-from fastgan.gan.sample import by_feedback, from_noise, rebuilt
+from fastgan.gan.sample import by_feedback, feedback_s, from_noise, joined, rebuilt
 from fastgan.gan.seeds import derive, noise
 from fastgan.gan.stage import Losses, Stage, Tick
 from fastgan.gan.steps import accuracies, discriminator_loss, encoder_step, generator_loss
@@ -193,11 +193,11 @@ class FitStage(SequenceStage):
 
     def closing_s(self, step_s: float, length: int) -> float:
         """As for any stage; feedback takes its time, value by value."""
-        return super().closing_s(step_s, length) + 3e-4 * length / self.game.frame
+        return super().closing_s(step_s, length) + feedback_s(self.game, length)
 
     def sample(self, length: int, tick: Tick) -> NDArray[np.int16]:
         """What comes of feeding predictions back, from a held-out window on."""
-        return by_feedback(self.game, length, start=self.starts()[0], tick=tick)
+        return joined(by_feedback(self.game, length, start=self.starts()[0], tick=tick))
 
     def starts(self) -> Tensor:
         """The first held-out windows."""
@@ -247,7 +247,7 @@ class GameStage(SequenceStage):
 
     def sample(self, length: int, tick: Tick) -> NDArray[np.int16]:
         """Sequences from noise, one after the other; the same noise in every epoch."""
-        return from_noise(self.game, length, window=self.window, seed=derive(self.seed, "sample"), tick=tick)
+        return joined(from_noise(self.game, length, window=self.window, seed=derive(self.seed, "sample"), tick=tick))
 
 
 STAGES: dict[str, type[SequenceStage]] = {stage.name: stage for stage in (EncoderStage, FitStage, GameStage)}

@@ -1,5 +1,8 @@
 """The paper's encoder: convolutions and max-pooling, trained together with a decoder that rebuilds the sound."""
 
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
 import torch
 from torch import Tensor, nn
 
@@ -42,17 +45,21 @@ class AutoEncoder(nn.Module):
         return self.decode(self.encode(sound))
 
     @torch.no_grad()
-    def decode_long(self, frames: Tensor, *, chunk: int = 1024, overlap: int = 8) -> Tensor:
-        """Rebuild sound from any number of frames [T, LATENTS] in bounded memory: [T * FRAME], equal to `decode`.
+    def decode_pieces(self, pieces: Iterable[Tensor], *, chunk: int = 1024, overlap: int = 8) -> Iterator[Tensor]:
+        """Rebuild sound from any number of frames [T, LATENTS], in pieces, in bounded memory: all of it is equal to `decode`.
 
-        Chunks overlap by more frames than a convolution at the edge can reach, and the overlap is cut away.
+        Yields up to `chunk` * FRAME samples at a time. Chunks overlap by more frames than a convolution at the edge can reach, and
+        the overlap is cut away.
         """
-        pieces = []
-        for start in range(0, len(frames), chunk):
-            left = max(0, start - overlap)
-            piece = self.decode(frames[None, left : start + chunk + overlap])[0]
-            pieces.append(piece[(start - left) * FRAME :][: chunk * FRAME])
-        return torch.cat(pieces) if pieces else frames.new_empty(0)
+        held, before = torch.empty(0, LATENTS), 0  # frames, of which so many have been heard
+        for piece in chain(pieces, [None]):
+            if piece is not None:
+                held = torch.cat((held.to(piece), piece))
+            while len(held) >= before + chunk + overlap or (piece is None and len(held) > before):
+                sound = self.decode(held[None, : before + chunk + overlap])[0]
+                yield sound[before * FRAME :][: chunk * FRAME]
+                kept = min(overlap, before + chunk)
+                held, before = held[before + chunk - kept :], kept
 
 
 class Interleave(nn.Module):

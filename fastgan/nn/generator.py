@@ -1,12 +1,9 @@
 """The paper's generator: two LSTM layers and a dense one."""
 
-import torch
 from torch import Tensor, nn
 
 from fastgan.nn.lstm import FusedLSTM
-
-State = list[tuple[Tensor, Tensor]]
-"""Hidden and cell state [B, H] of each layer."""
+from fastgan.ops.lstm.free_run import FreeRun, Layer, Net, free_run
 
 
 class Generator(nn.Module):
@@ -31,23 +28,16 @@ class Generator(nn.Module):
         """Predict what follows each window, the dense layer on the last step: [B, n, D] to [B, D]."""
         return self.dense(self.lstm(window)[0][:, -1])
 
-    def advance(self, value: Tensor, state: State) -> tuple[Tensor, State]:
-        """Take one step with given state: value [B, D], h and c [B, H] of each layer, to (prediction [B, D], new state).
+    def free_run(self, clips: int, windows: int) -> FreeRun:
+        """Begin to read its own values, see `fastgan.ops.lstm.free_run`; later changes of the weights do not reach it.
 
-        A step at a time, torch's cell costs a third of a call that is made for whole sequences.
+        Args:
+            clips: made at once.
+            windows: n, for predictions as `next_value` makes them; 0 to carry one state of each clip on for ever.
         """
-        lstm, new = self.lstm, []
-        for layer, (hidden, cell) in enumerate(state):
-            bias = getattr(lstm, f"bias_l{layer}")
-            weights = getattr(lstm, f"weight_ih_l{layer}"), getattr(lstm, f"weight_hh_l{layer}")
-            value, cell = torch.lstm_cell(value, (hidden, cell), *weights, bias, torch.zeros_like(bias))
-            new.append((value, cell))
-        return self.dense(value), new
+        return free_run(self.net(), clips=clips, windows=windows, backend=self.lstm.backend)
 
-    def zero_state(self, batch: int) -> State:
-        """State before the first step: h and c [batch, H] of each layer."""
-        shape = batch, self.lstm.hidden_size
-        return [
-            (self.dense.weight.new_zeros(shape), self.dense.weight.new_zeros(shape))
-            for _ in range(self.lstm.num_layers)
-        ]
+    def net(self) -> Net:
+        """The weights, as such a run takes them."""
+        layers: list[Layer] = [(*weights, None) for weights in self.lstm.all_weights]  # type: ignore[misc]
+        return Net(layers, self.dense.weight, self.dense.bias)

@@ -19,7 +19,7 @@ from fastgan.audio.plots import draw
 from fastgan.gan.batches import Batches
 from fastgan.gan.checkpoint import load_checkpoint
 from fastgan.gan.game import Game
-from fastgan.gan.sample import from_noise
+from fastgan.gan.sample import from_noise, joined
 from fastgan.gan.seeds import noise
 from fastgan.gan.stages import FitStage
 from fastgan.nn.by_hand import ByHand
@@ -60,7 +60,8 @@ def structure(setup: Setup) -> Result:
     both = torch.cat((real, fake)).transpose(0, 1).contiguous()
     valid, wrong = ByHand(game.discriminator).forward(both).out.chunk(2)  # as the trainer judges them, one label each
     path = setup.sound("signal.wav")
-    write_sound(path, from_noise(game, SIGNAL["length, samples"], window=WINDOW, seed=setup.seed), RATE)
+    made = joined(from_noise(game, SIGNAL["length, samples"], window=WINDOW, seed=setup.seed))
+    write_sound(path, made, RATE)
     signal = soundfile.info(str(path))
     *lstms, _ = layers_of(game.generator, WINDOW)
     dense = dense_of(game.generator, game.generator.next_value, WINDOW)

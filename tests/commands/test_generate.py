@@ -80,8 +80,8 @@ def test_the_seed_decides(run: Path, tmp_path: Path) -> None:
     assert not np.array_equal(a, c)
 
 
-def test_both_ways_and_both_checkpoints(run: Path, tmp_path: Path) -> None:
-    for how in ("noise", "feedback"):
+def test_every_way_and_both_checkpoints(run: Path, tmp_path: Path) -> None:
+    for how in ("noise", "feedback", "carried"):
         for which in ("newest", "best"):
             out = tmp_path / f"{how}-{which}.wav"
             assert main([str(run), "--seconds", "0.1", "--how", how, "--checkpoint", which, "--out", str(out)]) == 0

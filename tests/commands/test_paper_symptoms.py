@@ -9,7 +9,7 @@ import torch
 from fastgan.audio.files import read_sound, write_sound
 from fastgan.audio.health import examine
 from fastgan.gan.game import Game
-from fastgan.gan.sample import by_feedback, from_noise
+from fastgan.gan.sample import by_feedback, from_noise, joined
 from tests.conftest import RATE, tune
 
 CPU = torch.device("cpu")
@@ -42,7 +42,7 @@ def test_a_generator_that_gives_nothing_is_caught() -> None:
     with torch.no_grad():
         for weight in silent.generator.parameters():
             weight.mul_(1e-3)
-    assert "silent" in examine(from_noise(silent, RATE, window=6, seed=0), RATE).problems
+    assert "silent" in examine(joined(from_noise(silent, RATE, window=6, seed=0)), RATE).problems
 
 
 @pytest.mark.parametrize("wrong", [np.arange(100, dtype=np.int64), np.ones((1, 100)), np.array([0.1, np.nan])])
@@ -70,7 +70,7 @@ def test_ascending_or_descending_only_is_caught(sign: int) -> None:
 
 def test_the_slide_of_a_net_that_is_fed_its_own_output_is_caught() -> None:
     for seed in range(3):
-        sound = by_feedback(game(seed), RATE // 4, start=torch.full((6, 1), 0.5))
+        sound = joined(by_feedback(game(seed), RATE // 4, start=torch.full((6, 1), 0.5)))
         found = set(examine(sound, RATE).problems)
         assert found & {"monotone", "constant", "silent"}, found
 

@@ -4,7 +4,7 @@ import torch
 
 from fastgan.base.errors import BadInput
 from fastgan.gan.game import Game
-from fastgan.gan.sample import by_feedback, feedback, from_noise, rebuilt
+from fastgan.gan.sample import by_feedback, fed_back, from_noise, joined, rebuilt
 
 CPU = torch.device("cpu")
 
@@ -17,24 +17,24 @@ def build(*, encoder: bool = False, hidden: int = 12) -> Game:
 def test_feedback_is_the_next_value_again_and_again(window: int) -> None:
     game, start = build(), torch.randn(window, 1, dtype=torch.float64)
     with torch.no_grad():
-        ours = torch.stack([value for value, _ in zip(feedback(game, start), range(25), strict=False)])
+        (ours,) = fed_back(game, start[None], 25)
         values = list(start)
         for _ in range(25):
             values.append(game.generator.next_value(torch.stack(values[-window:])[None])[0])
-    torch.testing.assert_close(ours, torch.stack(values[window:]), atol=1e-12, rtol=1e-12)
+    torch.testing.assert_close(ours[0], torch.stack(values[window:]), atol=1e-12, rtol=1e-12)
 
 
 @pytest.mark.parametrize("length", [1, 5, 6, 7, 100, 60_001])
 @pytest.mark.parametrize("encoder", [False, True])
 def test_any_length_and_a_longer_one_begins_the_same(length: int, encoder: bool) -> None:
     game = build(encoder=encoder, hidden=3)
-    made = from_noise(game, length, window=6, seed=1)
+    made = joined(from_noise(game, length, window=6, seed=1))
     assert made.dtype == np.int16
     assert made.shape == (length,)
     if not encoder:  # a decoder looks a little ahead
-        np.testing.assert_array_equal(from_noise(game, length + 50_000, window=6, seed=1)[:length], made)
+        np.testing.assert_array_equal(joined(from_noise(game, length + 50_000, window=6, seed=1))[:length], made)
     if length == 100:
-        assert not np.array_equal(from_noise(game, length, window=6, seed=2), made)
+        assert not np.array_equal(joined(from_noise(game, length, window=6, seed=2)), made)
 
 
 @pytest.mark.parametrize("encoder", [False, True])
@@ -42,12 +42,12 @@ def test_feedback_gives_any_length(encoder: bool) -> None:
     game = build(encoder=encoder)
     start = torch.rand(6, 16 if encoder else 1, dtype=torch.float64)
     for length in (1, 63, 64, 65, 700):
-        assert by_feedback(game, length, start=start).shape == (length,)
+        assert joined(by_feedback(game, length, start=start)).shape == (length,)
 
 
 def test_sequences_come_from_noise_one_after_the_other() -> None:
     game = build()
-    made = from_noise(game, 18, window=6, seed=1)
+    made = joined(from_noise(game, 18, window=6, seed=1))
     alone = game.generator(
         torch.randn(49_152 // 6, 6, 1, generator=torch.Generator().manual_seed(_seed(1)), dtype=torch.float64)[:3]
     )
@@ -64,16 +64,16 @@ def test_weights_that_diverged_are_named_and_loud_ones_saturate() -> None:
     game = build()
     with torch.no_grad():
         game.generator.dense.bias.fill_(5.0)
-    assert from_noise(game, 10, window=6, seed=0).max() == 32_767
+    assert joined(from_noise(game, 10, window=6, seed=0)).max() == 32_767
     with torch.no_grad():
         game.generator.dense.bias.fill_(float("nan"))
     with pytest.raises(BadInput, match="smaller learning rate"):
-        from_noise(game, 10, window=6, seed=0)
+        joined(from_noise(game, 10, window=6, seed=0))
 
 
 def test_progress_is_told_and_may_stop_the_work() -> None:
     told: list[float] = []
-    from_noise(build(), 200_000, window=6, seed=0, tick=told.append)
+    joined(from_noise(build(), 200_000, window=6, seed=0, tick=told.append))
     assert told == sorted(told)
     assert told[-1] == 1
 
@@ -81,7 +81,7 @@ def test_progress_is_told_and_may_stop_the_work() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        by_feedback(build(), 5000, start=torch.zeros(6, 1, dtype=torch.float64), tick=stop)
+        joined(by_feedback(build(), 5000, start=torch.zeros(6, 1, dtype=torch.float64), tick=stop))
 
 
 def test_rebuilding_keeps_the_length() -> None:

@@ -30,12 +30,10 @@ def test_shapes() -> None:
 
 def test_stepping_equals_one_pass() -> None:
     generator, sequence = Generator(2, 9).double(), torch.randn(4, 7, 2, dtype=torch.float64)
-    state, made = generator.zero_state(4), []
-    for step in range(7):
-        value, state = generator.advance(sequence[:, step], state)
-        made.append(value)
-    torch.testing.assert_close(torch.stack(made, dim=1), generator(sequence))
-    torch.testing.assert_close(made[-1], generator.next_value(sequence))
+    run = generator.free_run(4, windows=0)
+    made = torch.cat([run.run(1, sequence[:, step, None]) for step in range(7)], dim=1)
+    torch.testing.assert_close(made, generator(sequence))
+    torch.testing.assert_close(made[:, -1], generator.next_value(sequence))
 
 
 def test_encoder_and_decoder_are_inverse_in_shape_and_learn_it() -> None:
@@ -66,8 +64,8 @@ def test_encoder_and_decoder_are_inverse_in_shape_and_learn_it() -> None:
 
 
 @pytest.mark.parametrize("frames", [0, 1, 7, 8, 9, 50])
-def test_long_decoding_in_chunks_is_the_same(frames: int) -> None:
+def test_decoding_in_pieces_is_the_same(frames: int) -> None:
     network = AutoEncoder().double()
     latents = torch.randn(frames, LATENTS, dtype=torch.float64)
     whole = network.decode(latents[None])[0] if frames else torch.empty(0, dtype=torch.float64)
-    torch.testing.assert_close(network.decode_long(latents, chunk=8), whole)
+    torch.testing.assert_close(torch.cat([whole[:0], *network.decode_pieces(latents.split(5), chunk=8)]), whole)

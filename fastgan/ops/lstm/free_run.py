@@ -8,6 +8,7 @@ state of each clip is carried on for ever.
 """
 
 import os
+import time
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -18,17 +19,22 @@ from fastgan.ops import native
 from fastgan.ops.lstm import cpp_cpu
 from fastgan.ops.registry import VARIABLE, Problem
 
+_LOOKS = 64  # calls from one look at whether other threads would be faster to the next
+
+Layer = tuple[Tensor, Tensor, Tensor | None, Tensor | None]
+"""weight_ih [4H, K], weight_hh [4H, H] and their biases [4H] or None; K is D in the first layer, H in the others."""
+
 
 class Net(NamedTuple):
     """The networks of a run, one direction, without projection.
 
     Attributes:
-        layers: weight_ih [4H, K], weight_hh [4H, H] and their biases [4H] or None, of each layer; K is D in the first.
+        layers: from the first on.
         dense: [D, H].
         dense_bias: [D], or None for zeros.
     """
 
-    layers: Sequence[tuple[Tensor, Tensor, Tensor | None, Tensor | None]]
+    layers: Sequence[Layer]
     dense: Tensor
     dense_bias: Tensor | None
 
@@ -63,6 +69,7 @@ class Stepwise:
         self._last = net.dense.new_zeros(clips, values)
         self._states = [net.dense.new_zeros(2, max(windows, 1), clips, hidden) for _ in net.layers]
 
+    @torch.no_grad()
     def run(self, steps: int, shown: Tensor | None = None) -> Tensor:
         """See `FreeRun.run`."""
         made: list[Tensor] = []
@@ -94,6 +101,10 @@ class Stepwise:
 class Native:
     """Many steps in one native call. The weights are packed here, once; a call cannot be interrupted.
 
+    It takes one thread or all of torch's, whichever was faster lately: members of a team wait for each other at every step, which
+    costs nothing on an idle machine, and several times the work where another program has one of their cores. What comes out has the
+    same bits.
+
     Args:
         net: the networks, float32 or float64 on the processor.
         clips: B.
@@ -108,7 +119,8 @@ class Native:
         make = getattr(native.library(), f"FreeRun_{cpp_cpu.DTYPES[dense.dtype]}")
         at = 0 if bias is None else bias.data_ptr()
         self._run = make(clips, windows, values, hidden, len(layers), addresses, dense.data_ptr(), at)
-        self._like, self._clips = dense, clips
+        self._like, self._clips, self._calls = dense, clips, 0
+        self._took: dict[int, float] = {}  # seconds for a step, by threads
 
     def run(self, steps: int, shown: Tensor | None = None) -> Tensor:
         """See `FreeRun.run`."""
@@ -117,14 +129,22 @@ class Native:
             shown = shown.to(self._like.dtype).contiguous()
         before = max(count - 1, 0)
         out = self._like.new_empty(self._clips, before + steps, len(self._like))
-        self._run.run(
-            before + steps,
-            count,
-            0 if shown is None else shown.data_ptr(),
-            out.data_ptr(),
-            torch.get_num_threads(),
-        )
+        threads, began = self._threads(), time.perf_counter()
+        at = 0 if shown is None else shown.data_ptr()
+        self._run.run(before + steps, count, at, out.data_ptr(), threads)
+        self._took[threads] = (time.perf_counter() - began) / (before + steps)
         return out[:, before:]
+
+    def _threads(self) -> int:
+        alone, all_of_them = choices = 1, torch.get_num_threads()
+        if alone == all_of_them:
+            return alone
+        self._calls += 1
+        unknown = [threads for threads in choices if threads not in self._took]
+        best = min(choices, key=lambda threads: self._took.get(threads, 0.0))
+        if unknown:
+            return unknown[0]
+        return best if self._calls % _LOOKS else choices[best == alone]
 
 
 def why_not_native(net: Net, backend: str = "auto") -> str | None:
@@ -161,12 +181,7 @@ def free_run(net: Net, *, clips: int, windows: int, backend: str = "auto") -> Fr
                 f"layer {index} has weights {tuple(w_ih.shape)} and {tuple(w_hh.shape)}, needs {want[0]} and {want[1]} "
                 f"for dense [{values}, {hidden}]: one direction, no projection"
             )
-    net = Net([_detached(layer) for layer in net.layers], *_detached((net.dense, net.dense_bias)))
     reason = why_not_native(net, backend)
     if reason is not None and backend == "cpu":
         raise RuntimeError(f"backend='cpu' cannot run this: {reason}; use backend='auto'")
     return Native(net, clips, windows) if reason is None else Stepwise(net, clips, windows)
-
-
-def _detached(parts):
-    return tuple(None if part is None else part.detach() for part in parts)

@@ -15,7 +15,7 @@ from fastgan.audio.files import read_sound, write_sound
 from fastgan.audio.health import examine
 from fastgan.audio.scale import FULL_SCALE, normalise
 from fastgan.base.errors import BadInput
-from fastgan.gan.sample import by_feedback, from_noise
+from fastgan.gan.sample import by_feedback, from_noise, joined
 from fastgan.gan.seeds import noise
 from fastgan.paper.failures.readers import readings
 from fastgan.paper.failures.seams import Seams, measure_seams
@@ -60,8 +60,8 @@ def zero_length(folder: Path) -> Evidence:
     samples = (batch * FULL_SCALE).astype(np.int16)
     failed = _by_scipy(naive, samples)
     refused = _by_fastgan(cured, samples)
-    joined = _by_fastgan(cured, from_noise(game, LENGTH, window=WINDOW, seed=0))
-    return Evidence(failed, f"{refused}; sequences joined to one row: {joined}", (naive, cured))
+    one = _by_fastgan(cured, joined(from_noise(game, LENGTH, window=WINDOW, seed=0)))
+    return Evidence(failed, f"{refused}; sequences joined to one row: {one}", (naive, cured))
 
 
 def silent(folder: Path) -> Evidence:
@@ -104,11 +104,11 @@ def one_way(folder: Path) -> Evidence:
     files = (*_paths(folder, "one_way", "from_above", "from_below"), folder / "one_way_from_noise.wav")
     failed, cured = [], []
     for path, start in zip(files, (0.5, -0.5), strict=False):
-        made = by_feedback(game, _SLIDE, start=torch.full((WINDOW, 1), start))
+        made = joined(by_feedback(game, _SLIDE, start=torch.full((WINDOW, 1), start)))
         write_sound(path, made, RATE)
         failed.append(f"after {WINDOW} values of {start} it {_moves(made)}, from {made[0]} to {made[-1]}")
         cured.append(f"{path.name} is named {', '.join(examine(made, RATE).problems) or 'healthy'}")
-    made = from_noise(game, _SLIDE, window=WINDOW, seed=0)
+    made = joined(from_noise(game, _SLIDE, window=WINDOW, seed=0))
     write_sound(files[-1], made, RATE)
     cured.append(f"made from noise, the same network {_moves(made)}")
     return Evidence("; ".join(failed), "; ".join(cured), files)
@@ -120,7 +120,7 @@ def high_pitch(folder: Path) -> Evidence:
     files = _paths(folder, "high_pitch", f"sequences_of_{WINDOW}", f"sequences_of_{_LONG}")
     words = []
     for path, window in zip(files, (WINDOW, _LONG), strict=True):
-        made = from_noise(game, LENGTH, window=window, seed=0)
+        made = joined(from_noise(game, LENGTH, window=window, seed=0))
         write_sound(path, made, RATE)
         seams = measure_seams(made, RATE, window=WINDOW)
         words.append(f"{_lines(seams)}; the health check finds: {examine(made, RATE).verdict}")

@@ -5,7 +5,7 @@ import torch
 
 from fastgan.base.errors import BadInput
 from fastgan.gan.game import Game
-from fastgan.gan.sample import feedback
+from fastgan.gan.sample import fed_back
 from fastgan.paper.failures.feedback import FixedPoint, fixed_points
 
 CPU = torch.device("cpu")
@@ -133,8 +133,8 @@ def test_the_eigenvalue_is_the_rate_at_which_a_net_settles(seed: int) -> None:
     ends = []
     for push in small * torch.cat((torch.eye(window), -torch.eye(window))).double():
         with torch.no_grad():
-            made = zip(feedback(game, point.value + push[:, None]), range(steps), strict=False)
-            ends.append(torch.cat([value for value, _ in made][-window:]))
+            (made,) = fed_back(game, point.value + push[None, :, None], steps)
+            ends.append(made[0, -window:, 0])
     plus, minus = torch.stack(ends).chunk(2)
     kept = float(torch.linalg.eigvals((plus - minus) / (2 * small)).abs().max())
     assert kept ** (1 / steps) == pytest.approx(point.eigenvalue, rel=1e-4)
@@ -155,7 +155,8 @@ def test_many_runs_are_the_runs_one_by_one() -> None:
     run = fixed_points(game, first, steps=300)
     for start in first:
         with torch.no_grad():
-            alone = [float(value) for value, _ in zip(feedback(game, start), range(300), strict=False)][-1]
+            (made,) = fed_back(game, start[None], 300)
+            alone = float(made[0, -1])
         assert min(abs(alone - end) for end in run.ends) <= run.tolerance
 
 
