@@ -1,15 +1,19 @@
 """Claim: 30 s of sound (661,500 samples) from a generator of the paper's size come faster than by torch.nn.LSTM.
 
-Two ways (`fastgan.gan.sample`): sequences from noise, and one value after the other by feedback. Plain are a loop over batches
-of windows, and a loop that shows the window of the last 6 values to torch.nn.LSTM for each next one. The int16 samples of both
-are compared first: rounding may move one by 1.
+Three ways (`fastgan.gan.sample`): sequences from noise; one value after the other by feedback; the same with the state carried on.
+Plain are a loop over batches of windows, a loop that shows the window of the last 6 values to torch.nn.LSTM for each next one, and
+one that shows it each value with the state of the step before. The int16 samples of all are compared first: rounding may move one
+by 1. By feedback and carried also 16 clips at once, against the same 16 one by one.
 
 Feedback costs the same for every value, so a part of the 30 s is timed and scaled up; a row says how many samples were timed.
 
 Floors. From noise all windows are there at once, so what bounds them is arithmetic: the matrix products at the speed of a large
-one. By feedback each value waits for the one before, and needs every weight of the net once: 0.8 MB of them for 2.4 MFLOP, three
-operations a byte, so what bounds it is how fast weights come from the caches. The floor is a dot product of as many numbers with
-themselves, the least that can be done to each. Copying main memory would be no bound: it is slower than the caches.
+one. By feedback a value takes a step of 6 rows, one for each window under way: 2.1 MFLOP, 1.4 TFLOP for 30 s, against 0.8 MB of
+weights, so arithmetic again, 7.7 s at 180 GFLOP/s; 16 clips at once have 96 rows and the same work for each, so little is to be
+gained by them. With the state carried on a value takes one row, 0.4 MFLOP, and needs every weight once: what bounds it is how fast
+0.8 MB come from the caches, and the floor is a dot product of as many numbers with themselves, the least that can be done to each.
+16 clips at once share that reading; what is left is their arithmetic, 2.2 microseconds a value at 180 GFLOP/s. So they cannot be
+faster than one by one by more than one clip is slower than that. Copying main memory would be no bound: it is slower than the caches.
 
     python -m pytest benchmarks/bench_generate.py --benchmark-only -s
 """
@@ -35,6 +39,8 @@ WINDOW, HIDDEN, RATE = 6, 128, 22_050
 SECONDS, LENGTH = 30.0, 661_500
 BATCH = 8192  # sequences at a time of the plain loop
 PART, FEW = 4_410, 220  # values that are timed by feedback, and with --brief
+COMPARED = 100  # values
+MANY, ONE_BY_ONE = 16, "one by one"  # clips at once, and against whom
 
 Noise = Callable[[int], Tensor]
 
@@ -55,13 +61,30 @@ def plain_noise(generator: Network, length: int, draw: Noise) -> np.ndarray:
 
 
 @torch.inference_mode()
-def plain_feedback(generator: Network, length: int, start: Tensor) -> np.ndarray:
-    """The next value of the last window, over and over."""
-    window, values = start[None], []
+def plain_feedback(generator: Network, length: int, starts: Tensor) -> np.ndarray:
+    """The next value of the last window, over and over: [B, n, 1] to [B, length]."""
+    window, values = starts, []
     for _ in range(length):
         values.append(generator.last(window))
         window = torch.cat((window[:, 1:], values[-1][:, None]), dim=1)
-    return to_samples(torch.cat(values).flatten())
+    return to_samples(torch.cat(values, dim=1))
+
+
+@torch.inference_mode()
+def plain_carried(generator: Network, length: int, starts: Tensor) -> np.ndarray:
+    """Each value shown with the state of the step before: [B, n, 1] to [B, length]."""
+    shown, state, values = starts, None, []
+    for _ in range(length):
+        out, state = generator.lstm(shown, state)
+        shown = generator.dense(out[:, -1:])
+        values.append(shown[..., 0])
+    return to_samples(torch.cat(values, dim=1))
+
+
+@torch.inference_mode()
+def ours_fed_back(game: Game, length: int, starts: Tensor, carried: bool) -> np.ndarray:
+    """All clips at once: [B, n, 1] to [B, length]."""
+    return to_samples(torch.cat([*sample.fed_back(game, starts, length, carried=carried)], dim=1)[..., 0])
 
 
 def lent(drawn: list[Tensor]) -> Noise:
@@ -77,21 +100,24 @@ def same(ours: np.ndarray, theirs: np.ndarray) -> None:
     assert len(np.unique(ours)) > 10, "sound that hardly moves would hide a fault"
 
 
-def finished(way: str, times: Times, timed: int, threads: int, floor: dict[str, object]) -> Row:
-    """The row of 30 s, which is printed too; `timed` samples took `times`."""
+def finished(way: str, times: Times, timed: int, threads: int, floor: dict[str, object], clips: int = 1) -> Row:
+    """The row of 30 s of each clip, which is printed too; `timed` samples of each took `times`."""
+    makers = [name for name in ("fastgan", "torch", ONE_BY_ONE) if name in times]
     scaled = {
-        name: [value * LENGTH / timed if name in ("fastgan", "torch") else value for value in values]
+        name: [value * LENGTH / timed if name in makers else value for value in values]
         for name, values in times.items()
     }
-    part = measured(scaled, "fastgan", ["torch"], **floor)  # type: ignore[arg-type]
+    part = measured(scaled, "fastgan", makers[1:], **floor)  # type: ignore[arg-type]
     row = {"table": "generate", "case": f"{SECONDS:.0f} s", "workload": way, "threads": threads, **part}
-    row |= {"sound": SECONDS, "timed": timed}
-    print(f"\n{way}, {threads} thread{'s' * (threads > 1)}: {timed:,} samples timed, for {SECONDS:.0f} s of sound")
-    for name in ("fastgan", "torch"):
+    row |= {"sound": SECONDS * clips, "timed": timed}
+    told = f"{timed:,} samples timed, for {SECONDS:.0f} s of sound{f' of {clips} clips' * (clips > 1)}"
+    print(f"\n{way}, {threads} thread{'s' * (threads > 1)}: {told}")
+    for name in makers:
         seconds = part["seconds"][name]
-        print(f"  {name:<8} {seconds:7.2f} s, {SECONDS / seconds:6.2f} times real time")
-    middle, low, high = part["faster"]["torch"]
-    print(f"  {middle:.2f} x torch ({low:.2f} to {high:.2f}), {part['floor']['share']:.1%} of {part['floor']['of']}")
+        print(f"  {name:<10} {seconds:7.2f} s, {SECONDS * clips / seconds:6.2f} times real time")
+    for name, (middle, low, high) in part["faster"].items():
+        print(f"  {middle:.2f} x {name} ({low:.2f} to {high:.2f})")
+    print(f"  {part['floor']['share']:.1%} of {part['floor']['of']}")
     return row
 
 
@@ -115,11 +141,11 @@ def test_from_noise(benchmark, game, threads, keep):
         return drawn[-1]
 
     with mock.patch.object(sample, "noise", kept):
-        ours = sample.from_noise(game, few, window=WINDOW, seed=0)
+        ours = sample.joined(sample.from_noise(game, few, window=WINDOW, seed=0))
     same(ours, plain_noise(plain, few, lent(drawn)))
     length = LENGTH // 30 if turns.brief else LENGTH
     calls = {
-        "fastgan": lambda: sample.from_noise(game, length, window=WINDOW, seed=0),
+        "fastgan": lambda: sample.joined(sample.from_noise(game, length, window=WINDOW, seed=0)),
         "torch": lambda: plain_noise(plain, length, lambda count: torch.randn(count, WINDOW, 1)),
         "matmul": matmul(torch.float32),
     }
@@ -131,17 +157,35 @@ def test_from_noise(benchmark, game, threads, keep):
 
 
 @pytest.mark.usefixtures("native")
-def test_by_feedback(benchmark, game, threads, keep):
-    plain, start = Network.like(game.generator), torch.linspace(-0.5, 0.5, WINDOW)[:, None]
-    same(sample.by_feedback(game, 100, start=start), plain_feedback(plain, 100, start))
-    length = FEW if turns.brief else PART
+@pytest.mark.parametrize("clips", [1, MANY])
+@pytest.mark.parametrize("carried", [False, True], ids=["feedback", "carried"])
+def test_fed_back(benchmark, game, threads, keep, carried, clips):
+    plain, by_torch = Network.like(game.generator), plain_carried if carried else plain_feedback
+    starts = torch.rand(clips, WINDOW, 1, generator=torch.Generator().manual_seed(0)) - 0.5
+    same(ours_fed_back(game, COMPARED, starts, carried), by_torch(plain, COMPARED, starts))
+    length = FEW if turns.brief else PART // (4 if clips > 1 else 1)
     weights = torch.cat([weight.detach().flatten() for weight in game.generator.parameters()])
     calls = {
-        "fastgan": lambda: sample.by_feedback(game, length, start=start),
-        "torch": lambda: plain_feedback(plain, length, start),
-        "weights read": lambda: torch.dot(weights, weights),
+        "fastgan": lambda: ours_fed_back(game, length, starts, carried),
+        "torch": lambda: by_torch(plain, length, starts),
     }
-    times = take_turns(calls)
-    floor = {"floor": "weights read", "unit": "bytes", "floor_work": weights.nbytes}
-    keep(finished("by feedback", times, length, threads, {"work": weights.nbytes * LENGTH} | floor))
+    if clips > 1:
+        calls[ONE_BY_ONE] = lambda: [ours_fed_back(game, length, start[None], carried) for start in starts]
+    floor: dict[str, object]
+    if carried and clips == 1:
+        calls["weights read"] = lambda: torch.dot(weights, weights)
+        floor = {
+            "floor": "weights read",
+            "unit": "bytes",
+            "floor_work": weights.nbytes,
+            "work": weights.nbytes * LENGTH,
+        }
+    else:
+        calls["matmul"] = matmul(torch.float32)
+        case = Case(1 if carried else WINDOW, LENGTH * clips, 1, HIDDEN, 2)
+        skipped = 0 if carried else 2 * 2 * 4 * HIDDEN * HIDDEN * LENGTH * clips  # the first step of windows: no states
+        work = case.operations(INFERENCE) - skipped
+        floor = {"floor": "matmul", "unit": "operations", "floor_work": 2 * MATMUL**3, "work": work}
+    way = ("carried" if carried else "by feedback") + (f", {clips} at once" if clips > 1 else "")
+    keep(finished(way, take_turns(calls), length, threads, floor, clips))
     benchmark.pedantic(calls["fastgan"], rounds=1)

@@ -148,7 +148,7 @@ class GenerateConfig:
     )
     how: str = option(
         "of a run on samples: noise: sequences from noise, as in the game; feedback: the next value again and again, as in fit; "
-        "carried: the same with the state carried on, which no stage trains, in a third of the time; auto: by the last stage",
+        "carried: the same with the state carried on, which no stage trains, in less than half the time; auto: by the last stage",
         "auto",
         choices=("auto", "noise", "feedback", "carried"),
     )

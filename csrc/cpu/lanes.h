@@ -148,9 +148,17 @@ void run_plan(int threads, PlanFor plan_for, Make make) {
   }
 }
 
+struct SizesPlan {
+  const Sizes& sizes;
+  Index cell_panels;
+  double passes;
+
+  Plan operator()(int threads) const { return plan_for(sizes, threads, cell_panels, passes); }
+};
+
 template <typename Make>
 void run_lanes(const Sizes& sizes, int threads, Index cell_panels, double passes, Make make) {
-  run_plan(threads, [&](int count) { return plan_for(sizes, count, cell_panels, passes); }, make);
+  run_plan(threads, SizesPlan{sizes, cell_panels, passes}, make);
 }
 
 }  // namespace FASTGAN_SET

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "../cpu/team.h"
+#include "free_run.h"
 #include "guarded.h"
 #include "reference.h"
 
@@ -587,6 +588,7 @@ int main(int count, char** arguments) {
   }
   for (const Case& c : random_cases(brief ? 10 : 60)) cases.push_back(c);
   if (brief) cases.push_back({2, 26, 20, 70, 0, 1, 1, false, false, false, 2, 2});  // two threads share the cells
+  failures += check_free_runs(sets, where);
   run_cases(cases, sets);
   std::printf("%zu cases,%s%s%s: %s\n", cases.size(), names.c_str(),
               absent.empty() ? "" : "; not on this processor:", absent.c_str(), failures ? "FAILED" : "ok");
