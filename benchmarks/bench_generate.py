@@ -11,7 +11,8 @@ Floors. From noise all windows are there at once, so what bounds them is arithme
 one. By feedback a value takes a step of 6 rows, one for each window under way: 2.1 MFLOP, 1.4 TFLOP for 30 s, against 0.8 MB of
 weights, so arithmetic again, 7.7 s at 180 GFLOP/s; 16 clips at once have 96 rows and the same work for each, so little is to be
 gained by them. With the state carried on a value takes one row, 0.4 MFLOP, and needs every weight once: what bounds it is how fast
-0.8 MB come from the caches, and the floor is a dot product of as many numbers with themselves, the least that can be done to each.
+0.8 MB come from the caches, and beside it stands a dot product of as many numbers with themselves. That is no bound: torch's takes
+20 microseconds on the processor of RESULTS.md, longer than a whole value here, so a share may pass 100 %.
 16 clips at once share that reading; what is left is their arithmetic, 2.2 microseconds a value at 180 GFLOP/s. So they cannot be
 faster than one by one by more than one clip is slower than that. Copying main memory would be no bound: it is slower than the caches.
 

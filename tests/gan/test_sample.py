@@ -71,6 +71,26 @@ def test_weights_that_diverged_are_named_and_loud_ones_saturate() -> None:
         joined(from_noise(game, 10, window=6, seed=0))
 
 
+@pytest.mark.parametrize("encoder", [False, True])
+def test_the_first_block_comes_before_the_rest_is_made(encoder: bool) -> None:
+    game, forever = build(encoder=encoder), 10**12
+    for carried in (False, True):
+        start = torch.rand(6, 16 if encoder else 1, dtype=torch.float64)
+        first = next(by_feedback(game, forever, start=start, carried=carried))
+        few = joined(by_feedback(game, len(first), start=start, carried=carried))
+        ahead = 8 * game.frame if encoder else 0  # of a decoder
+        np.testing.assert_array_equal(first[: len(first) - ahead], few[: len(few) - ahead])
+    assert 0 < len(next(from_noise(game, forever, window=6, seed=0))) <= 65_536
+
+
+def test_carried_is_one_pass_over_all_that_came_before() -> None:
+    game, start = build(), torch.randn(3, 5, 1, dtype=torch.float64)
+    (ours,) = fed_back(game, start, 30, carried=True)
+    with torch.no_grad():
+        again = game.generator(torch.cat((start, ours[:, :-1]), dim=1))[:, 4:]
+    torch.testing.assert_close(ours, again, atol=1e-12, rtol=1e-12)
+
+
 def test_progress_is_told_and_may_stop_the_work() -> None:
     told: list[float] = []
     joined(from_noise(build(), 200_000, window=6, seed=0, tick=told.append))
