@@ -36,7 +36,10 @@ def test_it_learns_a_distribution_that_depends_on_what_is_known() -> None:
         flow.error(known, ring(known), noise, times).mean().backward()
         optimiser.step()
     for where in (-1.0, 1.0):
-        made = flow.sample(torch.full((2000, 1), where), torch.randn(2000, 2, generator=random), flow.times(24)).detach() - where
+        made = (
+            flow.sample(torch.full((2000, 1), where), torch.randn(2000, 2, generator=random), flow.times(24)).detach()
+            - where
+        )
         radius = made.norm(dim=1)
         assert abs(float(radius.mean()) - 1) < 0.12
         assert float(radius.std()) < 0.3  # a normal distribution of that size has 0.5
