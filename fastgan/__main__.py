@@ -8,6 +8,7 @@ from fastgan.version import VERSION
 VERBS = {
     "train": "learn from a folder of music, or from the built-in corpus",
     "generate": "make new music with a trained run",
+    "studio": "a page on which music is made with one button",
     "evaluate": "how near generated sound is to real music, with anchors",
     "reproduce": "run the paper's experiments and explain what comes out",
     "demo_corpus": "write the built-in corpus as wav files",

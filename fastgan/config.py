@@ -170,6 +170,28 @@ class GenerateConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StudioConfig:
+    """What `fastgan.studio` can be told."""
+
+    host: str = option(
+        "address to listen on; one that other machines can reach, such as 0.0.0.0, asks whoever comes for the token that is printed",
+        "127.0.0.1",
+    )
+    port: int = option("to listen on; 0 for one that is free", 7860)
+    runs: str = option("folder whose runs are offered when none is named", "runs")
+    export: str = option("write the page of RUN, with new clips inside, as this one html file, and stop", "")
+    clips: int = option("how many clips an exported page holds, its genres in turn", 6)
+    seconds: float = option("length of each clip of an exported page, seconds", 20.0)
+    seed: int = option("of the first clip of an exported page; the others follow", 1)
+
+    def __post_init__(self) -> None:
+        check_range(self, "port", 0, 65_535)
+        check_range(self, "clips", 1, 50)
+        check_range(self, "seconds", 1, 300)
+        check_range(self, "seed", 0, SEEDS - 1 - 50)
+
+
+@dataclass(frozen=True, kw_only=True)
 class DemoConfig:
     """What `fastgan.demo_corpus` can be told."""
 

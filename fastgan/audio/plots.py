@@ -97,7 +97,7 @@ def _draw_waveform(axes: Axes, samples: NDArray[np.int16], rate: int) -> None:
 def _draw_spectrogram(
     figure: Figure, axes: Axes, samples: NDArray[np.int16], rate: int, time: tuple[float, float]
 ) -> None:
-    level = _spectrogram(samples, rate)  # [BANDS, columns] dBFS
+    level = spectrogram(samples, rate)  # [BANDS, columns] dBFS
     top = 10 * np.ceil(max(LOWEST_TOP_DB, float(level.max(initial=-np.inf))) / 10)
     image = axes.imshow(
         level if level.size else np.full((1, 1), top - RANGE_DB),
@@ -129,7 +129,7 @@ def _draw_spectrogram(
         _say(axes, "too short for a spectrum", "white")
 
 
-def _spectrogram(samples: NDArray[np.int16], rate: int) -> NDArray[np.float32]:
+def spectrogram(samples: NDArray[np.int16], rate: int) -> NDArray[np.float32]:
     """Mean power in each mel-wide band [BANDS, columns], dB. Empty when under 16 samples.
 
     0 is a sine of full scale; one between two bins reads up to 3 dB less.

@@ -107,9 +107,9 @@ def test_quiet_sound_fills_its_panel(tmp_path):
 
 
 def test_level_of_the_spectrogram_is_true():
-    level = plots._spectrogram(tone(1_000, 2, level=0.5), RATE)
+    level = plots.spectrogram(tone(1_000, 2, level=0.5), RATE)
     assert -6.02 - 3 < level.max() <= -6.02
-    assert plots._spectrogram(tone(1_000, 2, level=0.05), RATE).max() == pytest.approx(level.max() - 20, abs=0.1)
+    assert plots.spectrogram(tone(1_000, 2, level=0.05), RATE).max() == pytest.approx(level.max() - 20, abs=0.1)
 
 
 def test_same_sound_same_bytes(tmp_path):
