@@ -43,7 +43,7 @@ def studio(run: str | None, config: StudioConfig) -> int:
     missing = [name for name in NEEDS if find_spec(name) is None]
     if missing:
         raise BadInput(f"the page needs {' and '.join(missing)}: pip install 'fastgan[studio]'")
-    return _serve(runs, config, screen)
+    _serve(runs, config, screen)
 
 
 def _export(runs: Runs, config: StudioConfig, screen: Screen) -> int:
@@ -58,7 +58,7 @@ def _export(runs: Runs, config: StudioConfig, screen: Screen) -> int:
     return 0
 
 
-def _serve(runs: Runs, config: StudioConfig, screen: Screen) -> int:
+def _serve(runs: Runs, config: StudioConfig, screen: Screen) -> NoReturn:
     from fastgan.page.guard import is_local  # what these rest on need not be installed
     from fastgan.page.server import Studio
     from fastgan.page.serving import serve
@@ -76,10 +76,10 @@ def _serve(runs: Runs, config: StudioConfig, screen: Screen) -> int:
     try:
         serve(page, host=config.host, port=config.port, token=token, started=started)
     except KeyboardInterrupt:
-        raise Interrupted("stopped; finished clips are in the folder studio of their run") from None
+        pass  # everything is closed by now
     finally:
         signal.signal(signal.SIGTERM, before)
-    return 0
+    raise Interrupted("stopped; finished clips are in the folder studio of their run")
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:

@@ -7,12 +7,15 @@ import numpy as np
 from matplotlib.image import imsave
 from numpy.typing import NDArray
 
-from fastgan.audio.plots import LOWEST_TOP_DB, RANGE_DB, STEP_DB, spectrogram
+from fastgan.audio.plots import LOWEST_TOP_DB, STEP_DB, spectrogram
 from fastgan.audio.scale import FULL_SCALE
 from fastgan.base.atomic import replacing
 
 POINTS = 240
 """Of an outline: a bar of two pixels and a gap of one on a page of common width."""
+
+RANGE_DB = 65.0
+"""Of a mask, from the loudest point down: without a scale beside it, a picture wants contrast more than depth."""
 
 
 def outline(samples: NDArray[np.int16]) -> list[float]:
@@ -25,7 +28,7 @@ def outline(samples: NDArray[np.int16]) -> list[float]:
 def draw_mask(samples: NDArray[np.int16], rate: int, path: str | os.PathLike[str]) -> None:
     """Write a PNG that is a spectrogram and nothing else: black, and the louder the less transparent.
 
-    Time runs to the right and frequency (mel-spaced, 0 to half the rate) upwards; 80 dB below the loudest is wholly
+    Time runs to the right and frequency (mel-spaced, 0 to half the rate) upwards; 65 dB below the loudest is wholly
     transparent. A page uses it as a mask, so that one picture serves light and dark.
 
     Args:
@@ -41,7 +44,7 @@ def draw_mask(samples: NDArray[np.int16], rate: int, path: str | os.PathLike[str
         level = np.full((1, 1), -np.inf, np.float32)
     top = max(LOWEST_TOP_DB, float(level.max()))
     share = np.clip((level - top) / RANGE_DB + 1, 0, 1)
-    steps = round(RANGE_DB / STEP_DB)
+    steps = round(RANGE_DB / STEP_DB)  # so that the file shrinks
     picture = np.zeros((*level.shape, 4), np.uint8)
     picture[..., 3] = np.round(np.round(share * steps) / steps * 255)
     with replacing(path) as stream:

@@ -116,6 +116,6 @@ def _about(settings: dict[str, Any], corpus: dict[str, Any]) -> str:
     genres = [genre for genre in sorted(corpus["genres"]) if genre]
     if len(genres) > 6:
         genres = [*genres[:5], f"{len(genres) - 5} more"]
-    named = " and ".join(filter(None, (", ".join(genres[:-1]), *genres[-1:])))
+    named = " and ".join(filter(None, (", ".join(genres[:-1]), *genres[-1:]))) if len(genres) > 1 else ""
     on_samples = "" if settings["encoder"] == "spectral" else f"; {settings['window']} samples at a time"
     return f"{count:,} {kind}, {length}" + (f": {named}" if named else "") + on_samples

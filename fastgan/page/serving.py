@@ -21,7 +21,7 @@ def serve(studio: Studio, *, host: str, port: int, token: str | None, started: C
 
     Raises:
         BadInput: the address cannot be listened on.
-        KeyboardInterrupt: Ctrl-C, after everything has been closed.
+        KeyboardInterrupt: Ctrl-C, after everything has been closed; a signal that the caller ignores just ends it.
     """
     try:
         listener = _listen(host, port)

@@ -67,8 +67,10 @@ function order() {
   return { ...told, genre: at("genre").value, recording: recording ? recording.id : "" };
 }
 
+// The button stays in place for the keyboard, and does nothing meanwhile.
 function show(busy) {
-  at("go").disabled = busy;
+  at("go").setAttribute("aria-disabled", String(busy || reading > 0));
+  if (!busy && document.activeElement === at("cancel")) at("go").focus();
   at("progress").hidden = !busy;
 }
 
@@ -154,7 +156,7 @@ async function record() {
   if (!file) return;
   const most = state.bounds.upload_bytes;
   reading += 1;
-  at("go").disabled = true;
+  show(Boolean(ticket));
   try {
     if (file.size > most) throw new Error(`${file.name} has ${(file.size / 1e6).toFixed(0)} MB; ${(most / 1e6).toFixed(0)} MB are taken. Cut out the part to go on from.`);
     at("recording-words").textContent = "Reading it …";
@@ -170,7 +172,7 @@ async function record() {
     complain(problem.message);
   } finally {
     reading -= 1;
-    at("go").disabled = Boolean(ticket) || reading > 0;
+    show(Boolean(ticket));
     summarise();
   }
 }

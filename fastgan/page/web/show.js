@@ -94,7 +94,7 @@ function player(clip, title) {
 
 function titleOf(clip) {
   if (clip.recording) return `After ${clip.recording}`;
-  return clip.genre ? clip.genre[0].toUpperCase() + clip.genre.slice(1) : "Any genre";
+  return clip.genre ? clip.genre[0].toUpperCase() + clip.genre.slice(1) : `Music by ${clip.run}`;
 }
 
 function commandOf(clip) {
@@ -122,7 +122,8 @@ function card(clip, fresh = false) {
   const line = element("p", { className: "line" },
     element("span", {}, lengthOf(clip.seconds)), element("span", {}, `seed ${clip.seed}`));
   if (clip.temperature) line.append(element("span", {}, `temperature ${clip.temperature}`));
-  line.append(element("span", {}, clip.run), verdict);
+  if (!title.endsWith(clip.run)) line.append(element("span", {}, `by ${clip.run}`));
+  line.append(verdict);
   const save = element("a", { href: clip.sound + (clip.sound.startsWith("data:") ? "" : "?download") }, "Download");
   save.setAttribute("download", `fastgan-${clip.seed}.${clip.sound.startsWith("data:audio/ogg") ? "ogg" : "wav"}`);
   save.setAttribute("aria-label", `Download ${title}, seed ${clip.seed}`);
