@@ -10,6 +10,7 @@ from fastgan.config import parser_of_nothing
 from fastgan.ops import native
 from fastgan.ops.lstm import backends
 from fastgan.ops.machine import describe
+from fastgan.page import why_not
 from fastgan.version import VERSION
 
 
@@ -29,6 +30,7 @@ def info() -> int:
         "fastgan": VERSION,
         **describe(),
         "native library": native.why_not() or "loaded",
+        "studio": why_not() or "can run here",
         "cache": printable(cache_folder()),
     }
     for name, value in facts.items():

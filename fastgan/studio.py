@@ -2,9 +2,9 @@
 
 import secrets
 import signal
+import socket
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -14,10 +14,9 @@ from fastgan.base.errors import BadInput, printable
 from fastgan.config import StudioConfig, parser_of
 from fastgan.gan.progress import Screen
 from fastgan.gan.run import read_config
+from fastgan.page import why_not
 from fastgan.page.export import export
 from fastgan.page.runs import Runs
-
-NEEDS = ("starlette", "uvicorn")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,10 +39,10 @@ def studio(run: str | None, config: StudioConfig) -> int:
     runs = Runs(Path(run) if run is not None else None, Path(config.runs))
     if config.export:
         return _export(runs, config, screen)
-    missing = [name for name in NEEDS if find_spec(name) is None]
-    if missing:
-        raise BadInput(f"the page needs {' and '.join(missing)}: pip install 'fastgan[studio]'")
-    _serve(runs, config, screen)
+    reason = why_not()
+    if reason:
+        raise BadInput(reason)
+    return _serve(runs, config, screen)
 
 
 def _export(runs: Runs, config: StudioConfig, screen: Screen) -> int:
@@ -58,7 +57,7 @@ def _export(runs: Runs, config: StudioConfig, screen: Screen) -> int:
     return 0
 
 
-def _serve(runs: Runs, config: StudioConfig, screen: Screen) -> NoReturn:
+def _serve(runs: Runs, config: StudioConfig, screen: Screen) -> int:
     from fastgan.page.guard import is_local  # what these rest on need not be installed
     from fastgan.page.server import Studio
     from fastgan.page.serving import serve
@@ -68,7 +67,8 @@ def _serve(runs: Runs, config: StudioConfig, screen: Screen) -> NoReturn:
     page = Studio(runs, Training(runs.parent) if runs.only is None else None)
 
     def started(port: int) -> None:
-        host = f"[{config.host}]" if ":" in config.host else config.host
+        host = socket.gethostname() if config.host in ("0.0.0.0", "::") else config.host  # no one can open those two
+        host = f"[{host}]" if ":" in host else host
         screen.say(f"studio: http://{host}:{port}/{f'?token={token}' if token else ''}  (Ctrl-C ends it)")
         sys.stdout.flush()
 

@@ -43,7 +43,8 @@ class Guard:
         self._names = {"localhost", "127.0.0.1", "::1", host.casefold()}
         self._anywhere = not is_local(host)
         if self._anywhere:
-            self._names.add(socket.gethostname().casefold())
+            name = socket.gethostname().casefold()
+            self._names |= {name, f"{name}.local"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""

@@ -16,6 +16,13 @@ MINUTES = 2.0
 DEMO = ("--genres", "classical,jazz,reggae", "--clips", "30")
 """What the demo learns from: three of the built-in corpus' genres, half an hour of them less."""
 
+_STAGES = {
+    "encoder": "It learns how the songs sound.",
+    "fit": "It learns how music goes on.",
+    "game": "It plays against a critic, who learns to tell its music from the songs.",
+}
+"""What the trainer does while its lines begin with these words."""
+
 _LINES = 40  # of what it prints that are kept
 _SAVING_S = 60.0  # that it may take to save when it is stopped
 
@@ -36,6 +43,7 @@ class Training:
         self._reader: threading.Thread | None = None
         self._lines: collections.deque[str] = collections.deque(maxlen=_LINES)
         self._state, self._folder, self._began = "idle", parent, 0.0
+        self._stage = ""
 
     def start(self) -> None:
         """Begin a run.
@@ -48,6 +56,7 @@ class Training:
                 raise BadInput("a demo is being trained already")
             self._folder = next_folder(self._parent, "music")
             self._lines.clear()
+            self._stage = "Songs are composed."
             told = ["--minutes", str(self._minutes), "--out", str(self._folder), *self._told]
             self._process = subprocess.Popen(
                 [sys.executable, "-u", "-m", "fastgan.train", *told],
@@ -63,14 +72,17 @@ class Training:
             self._reader.start()
 
     def ask(self) -> dict[str, Any]:
-        """Where it is: state (idle, running, stopping, done, stopped, failed), seconds, of how many, its last line."""
+        """Where it is: state (idle, running, stopping, done, stopped, failed), seconds, of how many, and what it does.
+
+        What it does is the last line that it printed, once it has failed.
+        """
         with self._lock:
             last = next((line.strip() for line in reversed(self._lines) if line.strip()), "")
             return {
                 "state": self._state,
                 "seconds": time.monotonic() - self._began if self._state in ("running", "stopping") else 0.0,
                 "of": self._minutes * 60,
-                "words": last,
+                "words": last if self._state == "failed" else self._stage,
                 "run": printable(self._folder.name) if self._state != "idle" else "",
             }
 
@@ -98,6 +110,7 @@ class Training:
             for line in process.stdout:
                 with self._lock:
                     self._lines.append(line)
+                    self._stage = _STAGES.get(next(iter(line.split()), ""), self._stage)
         code = process.wait()
         with self._lock:
             stopped = self._state == "stopping"

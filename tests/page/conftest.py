@@ -110,7 +110,12 @@ def start(runs: Path) -> Iterator[Callable[..., Server]]:
     ends = []
 
     def begin(
-        folder: Path = runs, *, only: Path | None = None, host: str = "127.0.0.1", token: str | None = None, **training: Any
+        folder: Path = runs,
+        *,
+        only: Path | None = None,
+        host: str = "127.0.0.1",
+        token: str | None = None,
+        **training: Any,
     ) -> Server:
         studio = Studio(Runs(only, folder), None if only else Training(folder, **training))
         app = studio.app(host=host, token=token)

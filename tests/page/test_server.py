@@ -174,7 +174,8 @@ def test_a_broken_upload_is_refused_with_its_reason(start: Start, content: bytes
 
 
 def test_uploads_are_bounded_and_leave_no_file(start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from fastgan.page import recordings, server as routes
+    from fastgan.page import recordings
+    from fastgan.page import server as routes
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     server = start()

@@ -2,7 +2,10 @@
 
 const at = (id) => document.getElementById(id);
 const say = (words) => { at("status").textContent = words; };
-const complain = (words) => { at("error").textContent = words; };
+const complain = (words) => {
+  at("error").textContent = words;
+  if (words) at("error").scrollIntoView({ block: "nearest" });
+};
 let state = null, ticket = null, asked = 0, recording = null, reading = 0;
 
 async function ask(path, told = {}) {
@@ -28,6 +31,7 @@ function showRuns() {
   const kept = usable.find((run) => run.id === before) || usable[0];
   at("make").hidden = !kept;
   at("empty").hidden = Boolean(kept);
+  at("train").className = kept ? "plain" : "big";
   if (!kept) return;
   at("run").value = kept.id;
   at("run").hidden = state.runs.length === 1;

@@ -24,7 +24,7 @@ async function watchTraining() {
 
 function showTraining(run) {
   const busy = run.state === "running" || run.state === "stopping";
-  at("train").disabled = busy;
+  at("train").hidden = busy;
   at("training-progress").hidden = !busy;
   at("training-bar").value = Math.min(1, run.seconds / run.of);
   at("training-words").textContent = run.state === "stopping" ? "Saving …" : `${clock(run.seconds)} of about ${clock(run.of)}`;
