@@ -22,6 +22,8 @@ from tests.conftest import RATE, tune
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
+STOPPED = "fastgan.studio: stopped; finished clips are in the folder studio of their run\n"
+
 LONG = "300"  # seconds: a clip that takes long enough to be caught in the making
 
 
@@ -48,6 +50,7 @@ class Process:
         command = [sys.executable, "-m", "fastgan.studio", *told, "--port", "0"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
+        self.said = ""
         line = self.process.stdout.readline()
         found = re.search(r"http://\S+", line)
         assert found, self.process.communicate()
@@ -57,8 +60,8 @@ class Process:
         """Send a signal; gives the exit code and what was said on standard error."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        said = self.process.communicate(timeout=30)[1]
-        return self.process.returncode, said
+            self.said = self.process.communicate(timeout=30)[1]
+        return self.process.returncode, self.said
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +76,7 @@ def run(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(run: Path, browser: Any) -> Iterator[Process]:
     process = Process(str(run))
     yield process
-    code, said = process.end()
-    assert (code, said) == (130, "fastgan.studio: stopped; finished clips are in the folder studio of their run\n")
+    assert process.end() == (130, STOPPED)
 
 
 class Page:
@@ -327,15 +329,15 @@ def test_everything_has_a_name_for_those_who_listen(pages: Any) -> None:
 def test_a_server_that_is_stopped_in_the_middle(browser: Any, run: Path, number: int) -> None:
     before = set((run / "studio").glob("*"))
     process = Process(str(run))
-    page = Page(browser, process.address).open()
-    page.make(LONG)
-    page.begun()
-    began = time.monotonic()
-    assert process.end(number) == (
-        130,
-        "fastgan.studio: stopped; finished clips are in the folder studio of their run\n",
-    )
-    assert time.monotonic() - began < 15
+    try:
+        page = Page(browser, process.address).open()
+        page.make(LONG)
+        page.begun()
+        began = time.monotonic()
+        assert process.end(number) == (130, STOPPED)
+        assert time.monotonic() - began < 15
+    finally:
+        process.end(signal.SIGKILL)
     page.tab.get_by_role("alert").filter(has_text="the server does not answer").wait_for()
     assert set((run / "studio").glob("*")) == before, "nothing half-made is left"
     page.context.close()
