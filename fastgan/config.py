@@ -153,9 +153,8 @@ class GenerateConfig:
         choices=("auto", "noise", "feedback", "carried"),
     )
     temperature: float = option(
-        "of a run on frames: spread of the noise that each frame is made from; 1 as it was taught, less for calmer music, "
-        "more for livelier; 0 for the usual",
-        0.0,
+        "of a run on frames: how lively, as a factor of the noise that each frame is made from: 1 as usual, less for calmer music",
+        1.0,
     )
     genre: str = option("of a run on frames: in the style of this genre; of any when left out", "")
     prime: str = option("of a run on frames: a recording to go on from; the piece begins where it ends", "")
@@ -165,7 +164,7 @@ class GenerateConfig:
     def __post_init__(self) -> None:
         check_range(self, "seconds", 0.001, 86_400)
         check_range(self, "count", 1, 10_000)
-        check_range(self, "temperature", 0, 3)
+        check_range(self, "temperature", 0.1, 3)
         check_range(self, "seed", 0, SEEDS - 1)
 
 

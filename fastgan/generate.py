@@ -46,7 +46,7 @@ def generate(folder: Path, config: GenerateConfig) -> int:
     prime = _read_prime(config.prime, player.rate) if config.prime else None
     length = max(1, round(config.seconds * player.rate))
     for number, path in enumerate(_paths(folder, config), start=1):
-        wish = Wish(length, derive(config.seed, number), config.temperature or None, config.genre, prime)
+        wish = Wish(length, derive(config.seed, number), config.temperature, config.genre, prime)
         _make(player, wish, path, f"piece {number}/{config.count}", screen, stream=config.stream or piped)
     return 0
 

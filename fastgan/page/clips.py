@@ -38,19 +38,19 @@ class Order:
     seconds: float
     seed: int
     genre: str = ""
-    temperature: float = 0.0  # 0 for the usual
+    temperature: float = 1.0
     recording: Recording | None = None
 
     def wish(self) -> Wish:
         """The same wish that `python -m fastgan.generate` has for its first piece."""
         length = max(1, round(self.seconds * self.run.rate))
         prime = self.recording.samples if self.recording else None
-        return Wish(length, derive(self.seed, 1), self.temperature or None, self.genre, prime)
+        return Wish(length, derive(self.seed, 1), self.temperature, self.genre, prime)
 
     def command(self) -> str:
         """The command line that makes the same samples again, as long as the run stays as it is."""
         told = {"seconds": _plain(self.seconds), "seed": str(self.seed), "genre": self.genre}
-        told["temperature"] = _plain(self.temperature) if self.temperature else ""
+        told["temperature"] = _plain(self.temperature) if self.temperature != 1 else ""
         told["prime"] = self.recording.name if self.recording else ""
         words = ["python", "-m", "fastgan.generate", printable(self.run.folder)]
         for name, value in told.items():

@@ -18,7 +18,6 @@ from starlette.routing import Route
 
 from fastgan.audio.split import known_genre
 from fastgan.base.errors import BadInput, MachineFailure
-from fastgan.gan.music.sample import Taste
 from fastgan.page.bodies import number, order_told, receive, text
 from fastgan.page.clips import Clip, Maker, Order, kept_clips
 from fastgan.page.document import live_page, script, style
@@ -105,7 +104,6 @@ class Studio:
             "bounds": {
                 "seconds": SECONDS,
                 "temperature": TEMPERATURES,
-                "usual_temperature": Taste().temperature,
                 "upload_bytes": MOST_BYTES,
                 "upload_seconds": MOST_S,
                 "shown": SHOWN,
@@ -137,9 +135,9 @@ class Studio:
     def _order(self, told: dict[str, Any]) -> Order:
         run = self.runs.get(text(told, "run"))
         genre, key, seed = text(told, "genre"), text(told, "recording"), text(told, "seed").strip()
-        temperature = number(told, "temperature", *TEMPERATURES) if told.get("temperature") else 0.0
+        temperature = number(told, "temperature", *TEMPERATURES) if told.get("temperature") else 1.0
         recording: Recording | None = self._recordings.get(key, run.rate) if key else None
-        if (genre or temperature or recording) and not run.on_frames:
+        if (genre or temperature != 1 or recording) and not run.on_frames:
             raise BadInput(f"{run.name} learnt samples: genre, temperature and a recording are of runs on frames")
         genre = known_genre(genre, {name.casefold(): name for name in run.genres}) if genre else ""
         if seed and not (seed.isascii() and seed.isdigit() and len(seed) <= 19 and int(seed) < SEEDS):

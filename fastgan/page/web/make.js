@@ -50,11 +50,11 @@ function showRun() {
 }
 
 function summarise() {
-  const run = chosenRun(), usual = state.bounds.usual_temperature, heat = Number(at("temperature").value);
-  at("temperature-words").textContent = heat === usual ? "usual" : `${heat} ${heat < usual ? "calmer" : "livelier"}`;
+  const run = chosenRun(), heat = Number(at("temperature").value);
+  at("temperature-words").textContent = heat === 1 ? "usual" : `${heat} ${heat < 1 ? "calmer" : "livelier"}`;
   const parts = [`${at("seconds").value || "?"} seconds`];
   if (run.on_frames && run.genres.length) parts.push(at("genre").value || "any genre");
-  if (run.on_frames && heat !== usual) parts.push(`temperature ${heat}`);
+  if (run.on_frames && heat !== 1) parts.push(`temperature ${heat}`);
   if (run.on_frames && recording) parts.push(`after ${recording.name}`);
   parts.push(at("seed").value ? `seed ${at("seed").value}` : "a new seed");
   at("summary").textContent = parts.join(" · ");
@@ -67,7 +67,7 @@ function order() {
   const told = { run: run.id, seconds, seed: at("seed").value.trim() };
   if (!run.on_frames) return told;
   const heat = Number(at("temperature").value);
-  if (heat !== state.bounds.usual_temperature) told.temperature = heat;
+  if (heat !== 1) told.temperature = heat;
   return { ...told, genre: at("genre").value, recording: recording ? recording.id : "" };
 }
 
@@ -183,7 +183,7 @@ async function record() {
 
 function readyForm() {
   const heat = at("temperature"), [low, high] = state.bounds.temperature;
-  Object.assign(heat, { min: low, max: Math.min(2, high), value: state.bounds.usual_temperature });
+  Object.assign(heat, { min: low, max: Math.min(2, high), value: 1 });
   [at("seconds").min, at("seconds").max] = state.bounds.seconds;
   at("form").addEventListener("submit", (event) => { event.preventDefault(); make(); });
   at("form").addEventListener("input", summarise);

@@ -121,7 +121,7 @@ function card(clip, fresh = false) {
   const verdict = element("span", { className: clip.healthy ? "healthy" : "ill" }, clip.healthy ? "✓ healthy" : `✗ ${clip.verdict}`);
   const line = element("p", { className: "line" },
     element("span", {}, lengthOf(clip.seconds)), element("span", {}, `seed ${clip.seed}`));
-  if (clip.temperature) line.append(element("span", {}, `temperature ${clip.temperature}`));
+  if (clip.temperature !== 1) line.append(element("span", {}, `temperature ${clip.temperature}`));
   if (!title.endsWith(clip.run)) line.append(element("span", {}, `by ${clip.run}`));
   line.append(verdict);
   const save = element("a", { href: clip.sound + (clip.sound.startsWith("data:") ? "" : "?download") }, "Download");
