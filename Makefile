@@ -10,10 +10,15 @@ CODE = $(wildcard csrc/*.h csrc/*.cpp csrc/*/*.h csrc/*/*.cpp csrc/*/*.cu)
 SOURCES = pyproject.toml setup.py constraints.txt csrc/cuda/options.txt $(CODE)
 DEMO = --genres classical,jazz,reggae --clips 30 --minutes 4
 
-.PHONY: demo test kernels bench gpu lint format clean
+.PHONY: demo studio test kernels bench gpu lint format clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m fastgan.train $(DEMO) $(ARGS)
+
+# The page on which music is made with one button.
+studio: $(VENV)/.installed
+	$(PIP) 'fastgan[studio]'
+	$(BIN)/python -m fastgan.studio $(ARGS)
 
 # In as many processes as there are cores, four at most: each imports torch, and the networks are tiny.
 test: $(VENV)/.developed
