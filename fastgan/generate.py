@@ -16,7 +16,6 @@ from fastgan.base.errors import BadInput, explain_os_error, printable
 from fastgan.config import GenerateConfig, parser_of
 from fastgan.gan.player import Player, Wish, open_player
 from fastgan.gan.progress import Screen
-from fastgan.gan.seeds import derive
 from fastgan.ops.machine import check_backend
 
 STDOUT = "-"
@@ -46,7 +45,7 @@ def generate(folder: Path, config: GenerateConfig) -> int:
     prime = _read_prime(config.prime, player.rate) if config.prime else None
     length = max(1, round(config.seconds * player.rate))
     for number, path in enumerate(_paths(folder, config), start=1):
-        wish = Wish(length, derive(config.seed, number), config.temperature, config.genre, prime)
+        wish = Wish(length, config.seed, number, config.temperature, config.genre, prime)
         _make(player, wish, path, f"piece {number}/{config.count}", screen, stream=config.stream or piped)
     return 0
 

@@ -37,6 +37,7 @@ class Wish:
     Attributes:
         length: samples, at least 1.
         seed: chooses the noise that it grows from.
+        number: of the piece among those of this seed, from 1 on: they begin in styles that are spread evenly over the music.
         temperature: of a run on frames, a factor of the noise: 1 as usual, less for calmer music.
         genre: of a run on frames; any where empty.
         prime: of a run on frames, a recording to go on from, int16 [N] at the run's rate.
@@ -44,9 +45,15 @@ class Wish:
 
     length: int
     seed: int
+    number: int = 1
     temperature: float = 1.0
     genre: str = ""
     prime: Samples | None = None
+
+    @property
+    def noise(self) -> int:
+        """The seed of this piece alone."""
+        return derive(self.seed, self.number)
 
 
 class Player(ABC):
@@ -111,8 +118,9 @@ class MusicPlayer(Player):
             course, before = continued(game, wish.prime, genre)
         else:
             random = torch.Generator().manual_seed(derive(wish.seed, "style"))
-            course, before = Course.of_rows(game.styles, game.styles.draw(1, random, genre), game.step_s), None
-        return make_piece(game, course, wish.length, seed=wish.seed, taste=taste, prime=before, tick=tick)
+            rows = game.styles.draw(wish.number, random, genre)[-1:]
+            course, before = Course.of_rows(game.styles, rows, game.step_s), None
+        return make_piece(game, course, wish.length, seed=wish.noise, taste=taste, prime=before, tick=tick)
 
 
 class SamplePlayer(Player):
@@ -155,8 +163,8 @@ class SamplePlayer(Player):
 
     def _blocks(self, wish: Wish, tick: Tick) -> Iterator[Samples]:
         if self._how == "noise":
-            return from_noise(self._game, wish.length, window=self._window, seed=wish.seed, tick=tick)
-        start = self._starts[wish.seed % len(self._starts)].to(self._game.device)
+            return from_noise(self._game, wish.length, window=self._window, seed=wish.noise, tick=tick)
+        start = self._starts[wish.noise % len(self._starts)].to(self._game.device)
         return by_feedback(self._game, wish.length, start=start, carried=self._how == "carried", tick=tick)
 
 

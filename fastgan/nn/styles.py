@@ -9,6 +9,7 @@ ROWS = 8192
 JITTER = 0.3
 """Spread of the noise on a style while networks learn, in its own spreads: so styles between those of the music are known too."""
 
+_GOLDEN = (5**0.5 - 1) / 2
 _LEAST = 1e-3  # of the first component's variance: what varies less is not worth being told
 
 
@@ -91,11 +92,16 @@ class Styles(nn.Module):
         return styles + noise
 
     def draw(self, count: int, random: torch.Generator, genre: int | None = None) -> Tensor:
-        """Choose seconds of the music, rows [count], of one genre or of any; without repetition while there are enough."""
+        """Choose seconds of the music, rows [count], of one genre or of any: evenly from all of it, however many they are.
+
+        Each lies a golden section after the one before, which fills an interval as evenly as can be (Weyl's sequence); by chance
+        alone ten pieces would be of six tracks, some of them three times.
+        """
         known = torch.arange(int(self.rows))
         rows = known if genre is None else known[self.genre[: len(known)].cpu() == genre]
-        order = torch.cat([torch.randperm(len(rows), generator=random) for _ in range(-(-count // len(rows)))])
-        return rows[order[:count]].to(self.bank.device)
+        first = torch.rand((), generator=random, dtype=torch.float64)
+        places = (first + _GOLDEN * torch.arange(count, dtype=torch.float64)) % 1
+        return rows[(places * len(rows)).long().clamp(max=len(rows) - 1)].to(self.bank.device)
 
     def along(self, rows: Tensor, seconds: Tensor) -> Tensor:
         """Styles of pieces that go where the music went: from rows [B], after so many seconds [T], [B, T, S].

@@ -18,7 +18,6 @@ from fastgan.audio.health import examine
 from fastgan.base.atomic import write_json
 from fastgan.base.errors import explain_os_error, printable
 from fastgan.gan.player import Player, Wish, open_player
-from fastgan.gan.seeds import derive
 from fastgan.gan.stage import Tick
 from fastgan.page.pictures import draw_mask, outline
 from fastgan.page.recordings import Recording
@@ -45,7 +44,7 @@ class Order:
         """The same wish that `python -m fastgan.generate` has for its first piece."""
         length = max(1, round(self.seconds * self.run.rate))
         prime = self.recording.samples if self.recording else None
-        return Wish(length, derive(self.seed, 1), self.temperature, self.genre, prime)
+        return Wish(length, self.seed, 1, self.temperature, self.genre, prime)
 
     def command(self) -> str:
         """The command line that makes the same samples again, as long as the run stays as it is."""

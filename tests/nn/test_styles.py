@@ -1,5 +1,6 @@
 """Styles of pieces."""
 
+import pytest
 import torch
 
 from fastgan.nn.styles import Styles
@@ -23,15 +24,28 @@ def test_components_of_the_music_have_a_spread_of_one() -> None:
     assert not Styles(6, 2).fitted
 
 
-def test_drawn_seconds_are_those_of_the_music_and_differ() -> None:
+def test_drawn_seconds_are_those_of_the_music() -> None:
     styles, means = known()
     rows = styles.draw(50, torch.Generator().manual_seed(1))
-    assert len(rows.unique()) == 50
     wanted = styles(torch.cat(means), torch.zeros(300, dtype=torch.int64))[rows]
     assert torch.allclose(styles.along(rows, torch.zeros(1))[:, 0], wanted, atol=1e-5)
     assert torch.equal(rows, styles.draw(50, torch.Generator().manual_seed(1)))
     assert not torch.equal(rows, styles.draw(50, torch.Generator().manual_seed(2)))
     assert len(styles.draw(700, torch.Generator().manual_seed(1))) == 700  # more than there are
+
+
+@pytest.mark.parametrize("count", [2, 5, 10, 33])
+@pytest.mark.parametrize("seed", range(5))
+def test_drawn_seconds_are_spread_over_all_of_it(count: int, seed: int) -> None:
+    styles, _ = known()
+    rows = styles.draw(count, torch.Generator().manual_seed(seed)).sort().values
+    gaps = torch.cat((rows[1:] - rows[:-1], rows[:1] + 300 - rows[-1:]))
+    assert gaps.max() <= 2.7 * 300 / count + 1  # the golden section leaves none beyond 2.62 times the mean
+    assert gaps.min() >= 0.35 * 300 / count - 1
+    assert torch.equal(
+        styles.draw(count - 1, torch.Generator().manual_seed(seed)),
+        styles.draw(count, torch.Generator().manual_seed(seed))[:-1],
+    )
 
 
 def test_styles_go_where_the_piece_went_and_turn_around_at_its_ends() -> None:

@@ -82,6 +82,7 @@ function player(clip, title) {
     if (playing && playing !== sound) playing.pause();
     playing = sound;
     sound.play().catch((problem) => {
+      if (problem.name === "AbortError") return; // stopped before it had begun
       time.textContent = "cannot be played";
       console.error(problem);
     });
