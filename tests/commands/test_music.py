@@ -20,7 +20,7 @@ from fastgan.gan.clock import Clock
 from fastgan.gan.music import finale, stages
 from fastgan.generate import main as generate
 from fastgan.train import main as train
-from tests.conftest import RATE, tune
+from tests.conftest import RATE, write_songs
 
 SMALL = (
     "--hidden 16 --latents 12 --window 6 --batch 3 --encoder-epochs 1 --fit-epochs 2 --epochs 2 --steps-per-epoch 3 "
@@ -42,12 +42,7 @@ def short() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight tunes in two genres."""
-    home = tmp_path_factory.mktemp("songs")
-    for number in range(8):
-        genre = home / ("blues", "jazz")[number % 2]
-        genre.mkdir(exist_ok=True)
-        soundfile.write(genre / f"{number}.wav", tune(7, seed=number), RATE, subtype="PCM_16")
-    return home
+    return write_songs(tmp_path_factory.mktemp("songs"))
 
 
 def rows(run: Path) -> list[dict[str, object]]:

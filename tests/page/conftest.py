@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import soundfile
 
 from fastgan.gan.music import finale, stages
 from fastgan.train import main as train
-from tests.conftest import RATE, tune
+from tests.conftest import write_songs
 
 SMALL = (
     "--hidden 16 --latents 12 --window 6 --batch 3 --encoder-epochs 1 --fit-epochs 1 --epochs 0 --steps-per-epoch 3 "
@@ -25,12 +24,7 @@ SMALL = (
 @pytest.fixture(scope="session")
 def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight tunes in two genres."""
-    home = tmp_path_factory.mktemp("songs")
-    for number in range(8):
-        genre = home / ("blues", "jazz")[number % 2]
-        genre.mkdir(exist_ok=True)
-        soundfile.write(genre / f"{number}.wav", tune(7, seed=number), RATE, subtype="PCM_16")
-    return home
+    return write_songs(tmp_path_factory.mktemp("songs"))
 
 
 @pytest.fixture(scope="session")

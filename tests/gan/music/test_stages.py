@@ -82,25 +82,20 @@ def test_only_what_a_stage_trains_changes(name: str, tmp_path: Path) -> None:
     assert changed - {"adam"} == {*stage.trains, *(["average"] if "generator" in stage.trains else [])}
 
 
-def test_the_critic_learns_alone_at_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("step", "progress", "fights"), [(49, 0.0, False), (50, 0.0, True), (1, module.CRITIC_ALONE_SHARE, True)]
+)
+def test_the_critic_learns_alone_at_first(
+    step: int, progress: float, fights: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For some steps, and for no more than a part of a short stage."""
     game = small_game()
     stage = stage_of("game", tmp_path, game)
     monkeypatch.setattr(module, "CRITIC_ALONE", 50)
+    stage.progress = progress
     before = game.generator.flow.velocity.bias.clone()
-    stage.advance(49, 1)
-    assert torch.equal(game.generator.flow.velocity.bias, before)
-    stage.advance(50, 1)
-    assert not torch.equal(game.generator.flow.velocity.bias, before)
-
-
-def test_in_a_short_game_it_learns_alone_for_a_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    game = small_game()
-    stage = stage_of("game", tmp_path, game)
-    monkeypatch.setattr(module, "CRITIC_ALONE", 50)
-    stage.progress = module.CRITIC_ALONE_SHARE
-    before = game.generator.flow.velocity.bias.clone()
-    stage.advance(1, 1)
-    assert not torch.equal(game.generator.flow.velocity.bias, before)
+    stage.advance(step, 1)
+    assert torch.equal(game.generator.flow.velocity.bias, before) != fights
 
 
 def test_the_critic_learns_to_tell_music_from_what_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
