@@ -14,8 +14,8 @@ _KERNEL = re.compile(
     r".*?Used (?P<registers>\d+) registers",
     re.DOTALL,
 )
-# As the compiler writes names: forward or backward of a kind of numbers and tiles of a warp.
-_NAME = re.compile(r"(?P<call>forward|backward)INS0_\d+(?P<kind>[A-Za-z]\w*?)ELi(?P<tiles>\d)E")
+# As the compiler writes names: forward, backward or free_run of a kind of numbers and tiles of a warp.
+_NAME = re.compile(r"(?P<call>forward|backward|free_run)INS0_\d+(?P<kind>[A-Za-z]\w*?)ELi(?P<tiles>\d)E")
 
 
 class Kernel(NamedTuple):

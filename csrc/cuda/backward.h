@@ -144,7 +144,8 @@ class BackwardBlock : Block<Number, Backward> {
 };
 
 template <typename Number, int kTiles>
-FASTGAN_KERNEL backward(FASTGAN_ARGUMENT Backward call, FASTGAN_ARGUMENT Plan plan) {
+FASTGAN_KERNEL(kWarps)
+backward(FASTGAN_ARGUMENT Backward call, FASTGAN_ARGUMENT Plan plan) {
   BackwardBlock<Number, kTiles>(call, plan).run();
 }
 

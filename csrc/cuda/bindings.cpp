@@ -118,13 +118,56 @@ void run_backward(const std::string& kind, int device, Address stream, const Num
   start(call, kind_of(kind), device, reinterpret_cast<void*>(stream));
 }
 
+using FreeNumbers = std::array<std::int64_t, 7>;  // clips, D, H, L, windows; of a call: steps, shown
+
+Shape free_shape_of(const FreeNumbers& numbers) {
+  const auto [clips, values, hidden, layers, windows, steps, shown] = numbers;
+  if (windows < 0 || shown < 0 || shown > steps) throw std::invalid_argument("windows and shown are 0 or above");
+  const std::int64_t together = std::max<std::int64_t>(windows, 1), rows = clips * together;
+  Shape shape = shape_of({steps, rows, values, hidden, layers, 1, rows, 0}, {0, int(layers)});
+  if (values > kThin) throw std::invalid_argument("a value has at most " + std::to_string(kThin) + " numbers");
+  if (steps > INT32_MAX / 2 / layers) throw std::invalid_argument("more steps than a call counts");
+  shape.together = int(together);
+  shape.beside = int(values);
+  return shape;
+}
+
+void run_free(const std::string& kind, int device, Address stream, const FreeNumbers& numbers, std::int64_t done,
+              const std::vector<Address>& weights, Address dense, Address dense_bias, Address x, Address states,
+              Address cells, Address next, Address out, Address flags) {
+  FreeRun call = {};
+  call.shape = free_shape_of(numbers);
+  fill(call.weights, call.shape, weights);
+  call.dense = pointer(dense, "dense");
+  call.dense_bias = pointer_or_null(dense_bias, "dense_bias");
+  call.windows = int(numbers[4]);
+  call.shown = int(numbers[6]);
+  call.x = (call.shown ? pointer<> : pointer_or_null<>)(x, "x");
+  call.states = pointer(states, "states");
+  call.cells = pointer<float>(cells, "cells");
+  call.next = pointer(next, "next");
+  call.out = pointer(out, "out");
+  call.odd = int(done % 2);
+  call.phase = int(done % call.shape.together);
+  call.flags = pointer<std::uint32_t>(flags, "flags");
+  start(call, kind_of(kind), device, reinterpret_cast<void*>(stream));
+}
+
 }  // namespace
 
 PYBIND11_MODULE(FASTGAN_MODULE, module) {
   module.doc() = "The LSTM kernels for Nvidia GPUs. Tensors come as addresses; see csrc/cuda/lstm.h.";
-  module.attr("CONTRACT") = 1;
+  module.attr("CONTRACT") = 2;
   module.def("forward", run_forward, "Some layers of a forward pass, on a stream.");
   module.def("backward", run_backward, "Some layers of a backward pass, on a stream.");
+  module.def("free_run", run_free, "Some steps of a stack that reads its own values, on a stream.");
+  module.def(
+      "runs_free",
+      [](const std::string& kind, int device, const FreeNumbers& numbers) {
+        const Shape shape = free_shape_of(numbers);
+        return plan_of(machine_of(device), kind_of(kind), shape, false, shape.layers).units > 0;
+      },
+      "Whether the device has room for such a stack.");
   module.def(
       "layers_together",
       [](const std::string& kind, int device, const Numbers& numbers, bool backward) {

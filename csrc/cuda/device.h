@@ -14,9 +14,10 @@
 
 #  define FASTGAN_DEVICE __device__ __forceinline__
 // One block has a multiprocessor to itself, and its threads all registers there are.
-#  define FASTGAN_KERNEL __global__ void __launch_bounds__(512, 1)
+#  define FASTGAN_KERNEL(warps) __global__ void __launch_bounds__(32 * warps, 1)
 #  define FASTGAN_ARGUMENT __grid_constant__ const
 #  define FASTGAN_UNROLL_ALL _Pragma("unroll")
+#  define FASTGAN_UNROLL_NONE _Pragma("unroll 1")  // copies of a loop want registers of their own
 
 namespace fastgan::cuda {
 

@@ -1,37 +1,21 @@
 // The forward pass of a block.
 #pragma once
 
-#include "block.h"
+#include "gates.h"
 
 namespace fastgan::cuda {
 
-struct Gates {
-  float i, f, g, o;
-};
-
-// The rows of a block are its units' gates: gate by gate, units side by side.
 template <typename Number, int kTiles>
-class ForwardBlock : Block<Number, Forward> {
-  using Base = Block<Number, Forward>;
-  using Base::call_, Base::plan_, Base::place_, Base::partials_, Base::cells_, Base::hidden_;
+class ForwardBlock : GateBlock<Number, kTiles, Forward> {
+  using Base = GateBlock<Number, kTiles, Forward>;
+  using Base::call_, Base::plan_, Base::place_, Base::partials_, Base::cells_, Base::hidden_, Base::biases_;
   using Base::number, Base::put, Base::bytes, Base::cells, Base::unit_of, Base::column_of, Base::sequence_of,
-      Base::sequence_read, Base::in_states, Base::in_cells, Base::in_gates;
+      Base::in_states, Base::in_cells, Base::in_gates, Base::weights, Base::idle, Base::multiply_columns,
+      Base::activated, Base::next_cell;
   using typename Base::Stored;
 
  public:
-  FASTGAN_DEVICE ForwardBlock(const Forward& call, const Plan& plan)
-      : Base(call, plan),
-        biases_(cells_ + cells()),
-        resident_([this](int row, int byte) { return weight_at(row, byte); }, place_.span(),
-                  hidden_ * int(sizeof(Stored))) {
-    for (int row = thread(); row < 4 * plan.units; row += threads()) {
-      const int unit = place_.first_unit() + row % plan.units, gate = row / plan.units * hidden_ + unit;
-      if (unit >= hidden_) continue;
-      biases_[row] =
-          (weights().b_ih ? number(weights().b_ih, gate) : 0) + (weights().b_hh ? number(weights().b_hh, gate) : 0);
-    }
-    sync();
-  }
+  FASTGAN_DEVICE ForwardBlock(const Forward& call, const Plan& plan) : Base(call, plan) {}
 
   // Each layer is a step behind the one below, so that a wave takes one step of every layer.
   FASTGAN_DEVICE void run() {
@@ -53,20 +37,6 @@ class ForwardBlock : Block<Number, Forward> {
   }
 
  private:
-  // 16 bytes of a row of w_hh, or of w_ih where it is multiplied here.
-  FASTGAN_DEVICE Vector weight_at(int row, int byte) const {
-    row += place_.first_row();
-    const int unit = place_.first_unit() + row % plan_.units;
-    if (unit >= hidden_ || idle()) return {0, 0, 0, 0};
-    const void* weight = place_.segment() == 0 ? weights().w_hh : weights().w_ih;
-    return read(bytes(weight, (std::int64_t(row / plan_.units) * hidden_ + unit) * hidden_) + byte);
-  }
-
-  FASTGAN_DEVICE const Weights& weights() const { return call_.weights[place_.of_call()]; }
-
-  // Whether this warp's part of a sum is nothing: of the call's first layer, which gets it from outside.
-  FASTGAN_DEVICE bool idle() const { return place_.segment() == 1 && place_.first(); }
-
   // Whether there is a state before a step: zeros have no product.
   FASTGAN_DEVICE bool has_state(const Step& step) const { return step.count_before > 0 || call_.h0 != nullptr; }
 
@@ -102,11 +72,7 @@ class ForwardBlock : Block<Number, Forward> {
   FASTGAN_DEVICE void multiply(const Step& step) const {
     const bool recurrent = place_.segment() == 0;
     if (recurrent ? !has_state(step) : idle()) return;
-    for (int n = 0; n < plan_.columns / kColumns; ++n) {
-      float sum[kTiles][4] = {};
-      resident_.times(recurrent ? before(step, sequence_read(n)) : below(step, sequence_read(n)), sum);
-      partials_.store(n, sum);
-    }
+    multiply_columns([&](int sequence) { return recurrent ? before(step, sequence) : below(step, sequence); });
   }
   FASTGAN_DEVICE const char* before(const Step& step, int sequence) const {
     if (!step.live(sequence)) return nullptr;
@@ -130,11 +96,11 @@ class ForwardBlock : Block<Number, Forward> {
       if (has_state(step)) sum[q] += partials_.total(row, column_of(cell), 0);
       if (!place_.first()) sum[q] += partials_.total(row, column_of(cell), 1);
     }
-    const Gates gates = {sigmoid(sum[0]), sigmoid(sum[1]), tangent(sum[2]), sigmoid(sum[3])};
+    const Gates gates = activated(sum);
     const std::int64_t state = in_states(sequence, unit), row = step.row + sequence, at = row * place_.out() + unit;
     const bool fresh = step.begins(sequence);
     const float c_before = !fresh ? cells_[cell] : call_.c0 ? number(call_.c0, state) : 0;
-    const float c = gates.f * c_before + gates.i * gates.g;
+    const float c = next_cell(gates, c_before);
     const Stored h = Number::round(gates.o * tangent(c));
     cells_[cell] = c;
     output_of(place_.layer())[at] = h;
@@ -155,13 +121,11 @@ class ForwardBlock : Block<Number, Forward> {
       put(call_.gates, four + 3 * hidden_, gates.o);
     }
   }
-
-  float* const biases_;  // [4, units]
-  const Resident<Number, kTiles> resident_;
 };
 
 template <typename Number, int kTiles>
-FASTGAN_KERNEL forward(FASTGAN_ARGUMENT Forward call, FASTGAN_ARGUMENT Plan plan) {
+FASTGAN_KERNEL(kWarps)
+forward(FASTGAN_ARGUMENT Forward call, FASTGAN_ARGUMENT Plan plan) {
   ForwardBlock<Number, kTiles>(call, plan).run();
 }
 

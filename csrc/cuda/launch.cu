@@ -100,7 +100,7 @@ Machine machine_of(int device) {
     check(cudaSetDevice(device), "cannot use the GPU");
     Machine found = {};
     found.processors = attribute(cudaDevAttrMultiProcessorCount, device);
-    found.warps = 16;  // whose threads have 128 registers each
+    found.warps = kWarps;
     found.shared = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
     find_clusters(found, device);
     check(cudaSetDevice(before), "cannot go back to the GPU in use");
@@ -111,5 +111,6 @@ Machine machine_of(int device) {
 
 void start(const Forward& call, Kind kind, int device, void* stream) { put(call, kind, device, stream); }
 void start(const Backward& call, Kind kind, int device, void* stream) { put(call, kind, device, stream); }
+void start(const FreeRun& call, Kind kind, int device, void* stream) { put(call, kind, device, stream); }
 
 }  // namespace fastgan::cuda

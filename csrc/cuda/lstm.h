@@ -26,7 +26,10 @@ struct Shape {
   std::int64_t rows;            // N
   const std::int64_t* offsets;  // in [T+1], of the device; null when every step has B rows
   int steps, batch, inputs, hidden, layers, directions;
-  int first, last;  // the layers of this call; one alone where there are two directions
+  int first, last;   // the layers of this call; one alone where there are two directions
+  int together = 1;  // sequences side by side that are not to be parted
+  int beside =
+      0;  // inputs that a block keeps in its shared memory, at most kThin; 0 where it reads them from x or sums
 };
 
 // Of one place. K is I in the first layer, D H in the others.
@@ -71,6 +74,24 @@ struct Backward {
   std::uint32_t* flags;      // as above
 };
 
+// A stack with a dense layer on top that reads its own values, as csrc/lstm.h has it: with windows, n of each clip are
+// under way, and the one in row n b + p begins with every step whose number is p modulo n. Steps are counted from the
+// first on, over all calls of a run. D is the inputs, B the batch: clips times max(n, 1).
+struct FreeRun {
+  Shape shape;               // all layers in one direction; steps of this call; together = max(n, 1), beside = D
+  Weights weights[kPlaces];  // in
+  const void* dense;         // in [D,H]
+  const void* dense_bias;    // in [D]             null for zeros
+  const void* x;             // in [clips,shown,D] what the first steps read; null when shown is 0
+  void* states;              // in and out [2,L,B,H]   after even and after odd steps; zeros before the first
+  float* cells;              // in and out [L,B,H]     zeros before the first
+  void* next;                // in and out [clips,D]   what came out last
+  void* out;                 // out [clips,steps,D]
+  int windows, shown;        // n, or 0 to carry one state of each clip on for ever; shown is at most the steps
+  int odd, phase;            // steps before this call, modulo 2 and modulo max(n, 1)
+  std::uint32_t* flags;      // as above
+};
+
 // A device, as far as the kernels care.
 struct Machine {
   int processors;  // that can run a block each at the same time
@@ -86,5 +107,6 @@ Machine machine_of(int device);
 // Put a pass on a stream of a device.
 void start(const Forward& call, Kind kind, int device, void* stream);
 void start(const Backward& call, Kind kind, int device, void* stream);
+void start(const FreeRun& call, Kind kind, int device, void* stream);
 
 }  // namespace fastgan::cuda

@@ -3,6 +3,7 @@
 
 #include "backward.h"
 #include "forward.h"
+#include "free_run.h"
 
 namespace fastgan::cuda {
 
@@ -17,6 +18,11 @@ Kernel<Forward> kernel_for(const Forward&, int tiles) {
 template <typename Number>
 Kernel<Backward> kernel_for(const Backward&, int tiles) {
   return tiles == 2 ? backward<Number, 2> : backward<Number, 1>;
+}
+
+template <typename Number>
+Kernel<FreeRun> kernel_for(const FreeRun&, int tiles) {
+  return tiles == 2 ? free_run<Number, 2> : free_run<Number, 1>;
 }
 
 template <typename Call>

@@ -31,7 +31,7 @@ class Place {
   FASTGAN_DEVICE int number() const { return layer_ * shape_.directions + direction(); }  // of all places
   FASTGAN_DEVICE int of_call() const { return number() - shape_.first * shape_.directions; }
   FASTGAN_DEVICE int first_unit() const { return block() % plan_.blocks * plan_.units; }
-  FASTGAN_DEVICE int first_sequence() const { return group() * plan_.columns; }
+  FASTGAN_DEVICE int first_sequence() const { return group() * plan_.sequences; }
   FASTGAN_DEVICE int out() const { return shape_.directions * shape_.hidden; }
 
   // What a warp multiplies.

@@ -8,21 +8,25 @@
 
 namespace fastgan::cuda {
 
-constexpr int kRows = 16;    // of a tile: what a product instruction takes of a weight
-constexpr int kHeld = 512;   // bytes of kRows rows that a warp holds: 64 registers a thread
-constexpr int kColumns = 8;  // sequences that a product instruction takes
+constexpr int kRows = 16;       // of a tile: what a product instruction takes of a weight
+constexpr int kHeld = 512;      // bytes of kRows rows that a warp holds: 64 registers a thread
+constexpr int kColumns = 8;     // sequences that a product instruction takes
+constexpr int kWarps = 16;      // of a block, at most: its threads have 128 registers each
+constexpr int kFreeWarps = 12;  // where a stack reads its own values, which takes some registers more
 
 struct Plan {
-  int units;     // of a block
-  int blocks;    // of a layer
-  int tiles;     // of a warp: 2, which halves what is read of states, or 1 where rows are too long for that
-  int strips;    // of so many tiles in a block
-  int segments;  // of a row: 1, or 2 where a layer also multiplies what another layer of the call gives
-  int spans;     // of a segment: a warp holds kHeld / tiles bytes of each row
-  int columns;   // sequences of a group
-  int groups;    // of a direction
-  int warps;     // strips * segments * spans
-  bool near;     // whether a group is a cluster, which has a barrier of its own; else all blocks run at once
+  int units;      // of a block
+  int blocks;     // of a layer
+  int tiles;      // of a warp: 2, which halves what is read of states, or 1 where rows are too long for that
+  int strips;     // of so many tiles in a block
+  int segments;   // of a row: 1, or 2 where a layer also multiplies what another layer of the call gives
+  int spans;      // of a segment: a warp holds kHeld / tiles bytes of each row
+  int sequences;  // of a group
+  int columns;    // for them, in whole products
+  int beside;     // inputs that a block keeps
+  int groups;     // of a direction
+  int warps;      // strips * segments * spans
+  bool near;      // whether a group is a cluster, which has a barrier of its own; else all blocks run at once
 };
 
 inline int ceil_div(int a, int b) { return (a + b - 1) / b; }
@@ -32,9 +36,14 @@ inline int bytes_of(Kind kind) { return kind == Kind::bfloat16 || kind == Kind::
 // Numbers of a column of a tile's partial sums: 20 apart, so that the writes of a warp meet no bank twice.
 constexpr int kStride = 20;
 
-// Bytes of a block's shared memory: partial sums, cells between steps, biases.
+// Threads that find one input together, where a stack reads its own values.
+constexpr int kShares = 32;
+
+// Bytes of a block's shared memory: partial sums, cells between steps, biases; weights of the inputs that are kept, and
+// those with the parts that they are summed from.
 inline int shared_bytes(const Plan& plan) {
-  return 4 * (plan.warps * plan.tiles * plan.columns * kStride + plan.units * plan.columns + 4 * plan.units);
+  return 4 * (plan.warps * plan.tiles * plan.columns * kStride + plan.units * plan.columns + 4 * plan.units +
+              plan.beside * (4 * plan.units + plan.columns * (1 + kShares)));
 }
 
 // With so many tiles a warp and layers in one call; units is 0 where that cannot be.
@@ -44,7 +53,8 @@ inline Plan plan_with(int tiles, const Machine& machine, Kind kind, const Shape&
   plan.tiles = tiles;
   plan.segments = layers > 1 ? 2 : 1;
   plan.spans = ceil_div(terms * bytes_of(kind), kHeld / tiles);
-  const int most = machine.warps / (plan.segments * plan.spans);
+  const int warps = shape.beside > 0 ? std::min(machine.warps, kFreeWarps) : machine.warps;
+  const int most = warps / (plan.segments * plan.spans);
   if (most == 0 || layers * shape.directions > kPlaces) return plan;
   const int of_strip = tiles * (backward ? kRows : kRows / 4);  // units
   const int needed = ceil_div(shape.hidden, of_strip);
@@ -57,9 +67,13 @@ inline Plan plan_with(int tiles, const Machine& machine, Kind kind, const Shape&
   const int at_once = std::max(side_by_side / shape.directions, plan.near ? 1 : 0);
   if (at_once == 0) return plan;
   plan.units = plan.strips * of_strip;
-  plan.columns = ceil_div(ceil_div(shape.batch, at_once), kColumns) * kColumns;
-  while (plan.columns > kColumns && shared_bytes(plan) > machine.shared) plan.columns -= kColumns;
-  plan.groups = ceil_div(shape.batch, plan.columns);
+  plan.beside = shape.beside;
+  const int parties = shape.batch / shape.together;  // of sequences that stay together
+  plan.columns = ceil_div(ceil_div(parties, at_once) * shape.together, kColumns) * kColumns;
+  const int least = ceil_div(shape.together, kColumns) * kColumns;
+  while (plan.columns > least && shared_bytes(plan) > machine.shared) plan.columns -= kColumns;
+  plan.sequences = plan.columns / shape.together * shape.together;
+  plan.groups = ceil_div(shape.batch, plan.sequences);
   if (shared_bytes(plan) > machine.shared || (!plan.near && plan.groups > at_once)) plan.units = 0;
   return plan;
 }

@@ -9,9 +9,10 @@
 #include <functional>
 
 #define FASTGAN_DEVICE inline
-#define FASTGAN_KERNEL void
+#define FASTGAN_KERNEL(warps) void
 #define FASTGAN_ARGUMENT const
 #define FASTGAN_UNROLL_ALL
+#define FASTGAN_UNROLL_NONE
 
 namespace fastgan::cuda {
 

@@ -30,5 +30,6 @@ void put(const Call& call, Kind kind) {
 Machine machine_of(int) { return emulated::machine; }
 void start(const Forward& call, Kind kind, int, void*) { put(call, kind); }
 void start(const Backward& call, Kind kind, int, void*) { put(call, kind); }
+void start(const FreeRun& call, Kind kind, int, void*) { put(call, kind); }
 
 }  // namespace fastgan::cuda

@@ -20,7 +20,7 @@ from fastgan.gan.music.sample import Taste, continued, make_piece
 from fastgan.gan.sample import by_feedback, from_noise
 from fastgan.gan.seeds import derive
 from fastgan.gan.stage import Tick
-from fastgan.ops.lstm.free_run import why_not_native
+from fastgan.ops.lstm.free_run import Native
 from fastgan.ops.machine import choose_device, use_threads
 
 Samples = NDArray[np.int16]
@@ -149,7 +149,7 @@ class SamplePlayer(Player):
                 raise BadInput(
                     "this checkpoint was written before the fit stage, so nothing can be fed back yet; train on, or use --how noise"
                 )
-            if why_not_native(self._game.generator.net(), backend) is not None:  # which finds out how many are best
+            if self._game.generator.kind_of_run(1, self._window) is not Native:  # which finds out how many are best
                 use_threads(0, self._window, settings["hidden"])
 
     def play(self, wish: Wish, tick: Tick) -> Iterator[Samples]:

@@ -13,13 +13,10 @@ from fastgan.base.errors import BadInput
 from fastgan.gan.game import Game
 from fastgan.gan.seeds import noise
 from fastgan.gan.stage import Tick
-from fastgan.ops.lstm.free_run import why_not_native
 
 Samples = NDArray[np.int16]
 
 _VALUES = 49_152  # steps of sequences made from noise at a time: bounds the memory
-_STEPS = 512  # fed back at a time, some ten milliseconds: nothing can stop the work within them
-_NATIVE_S, _STEPWISE_S = 6e-5, 3e-4  # for a value that is fed back, on a busy machine
 
 
 def _no_tick(share: float) -> None:
@@ -105,14 +102,13 @@ def fed_back(game: Game, starts: Tensor, steps: int, *, carried: bool = False) -
     """
     clips, window, _ = starts.shape
     run = game.generator.free_run(clips, 0 if carried else window)
-    for first in range(0, steps, _STEPS):
-        yield run.run(min(_STEPS, steps - first), None if first else starts)
+    for first in range(0, steps, run.stretch):
+        yield run.run(min(run.stretch, steps - first), None if first else starts)
 
 
 def feedback_s(game: Game, length: int) -> float:
     """Seconds that so many samples by feedback may take."""
-    native = why_not_native(game.generator.net(), game.generator.lstm.backend) is None
-    return (_NATIVE_S if native else _STEPWISE_S) * length / game.frame
+    return game.generator.kind_of_run(1, 1).value_s * length / game.frame
 
 
 def joined(blocks: Iterable[Samples]) -> Samples:

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from fastgan.nn.lstm import FusedLSTM
-from fastgan.ops.lstm.free_run import FreeRun, Layer, Net, free_run
+from fastgan.ops.lstm.free_run import FreeRun, Layer, Net, free_run, kind_of_run
 
 
 class Generator(nn.Module):
@@ -36,6 +36,10 @@ class Generator(nn.Module):
             windows: n, for predictions as `next_value` makes them; 0 to carry one state of each clip on for ever.
         """
         return free_run(self.net(), clips=clips, windows=windows, backend=self.lstm.backend)
+
+    def kind_of_run(self, clips: int, windows: int) -> type[FreeRun]:
+        """How such a run would go."""
+        return kind_of_run(self.net(), clips=clips, windows=windows, backend=self.lstm.backend)
 
     def net(self) -> Net:
         """The weights, as such a run takes them."""

@@ -68,18 +68,18 @@ def forward(stack: Stack, keep: bool = True) -> Trace:
     if inner is None and stack.layers > 1:
         inner = stack.x.new_empty(layout_of(stack).shapes.inner)
     seen = trace._replace(inner=inner)
-    flags = _flags(stack.x)
+    flags = flags_for(stack.x)
     for first, last in _calls(stack, backward=False):
         sums = None
         if first > 0 or stack.x.shape[-1] > _THIN:
             read = products.read(stack, seen, first)
             here = range(first * stack.directions, (first + 1) * stack.directions)
             sums = torch.stack([_sums(read, stack.weights[5 * place]) for place in here])
-        with _on(stack.x):
-            _library().forward(
+        with on(stack.x):
+            library().forward(
                 *_where(stack, first, last),
-                *_all_at((stack.x, sums, stack.h0, stack.c0, stack.masks)),
-                _all_at((trace.output, trace.h_n, trace.c_n, inner, trace.dropped, trace.cells, trace.gates)),
+                *all_at((stack.x, sums, stack.h0, stack.c0, stack.masks)),
+                all_at((trace.output, trace.h_n, trace.c_n, inner, trace.dropped, trace.cells, trace.gates)),
                 flags.data_ptr(),
             )
     return trace
@@ -96,18 +96,18 @@ def backward(
     """As `reference.backward`."""
     stack = _ready(stack)
     above, d_h_n, d_c_n, cells, gates = (
-        None if one is None else _aligned(one) for one in (d_output, d_h_n, d_c_n, trace.cells, trace.gates)
+        None if one is None else aligned(one) for one in (d_output, d_h_n, d_c_n, trace.cells, trace.gates)
     )
     shapes, new = layout_of(stack).shapes, stack.x.new_empty
     d_gates = new(shapes.gates)
     states = (wanted[1] or wanted[2]) and stack.h0 is not None
     d_h0, d_c0 = (new(shapes.h_n), new(shapes.c_n)) if states else (None, None)
-    flags = _flags(stack.x)
+    flags = flags_for(stack.x)
     for first, last in reversed(_calls(stack, backward=True)):
-        with _on(stack.x):
-            _library().backward(
+        with on(stack.x):
+            library().backward(
                 *_where(stack, first, last),
-                *_all_at((above, d_h_n, d_c_n, stack.c0, stack.masks, cells, gates, d_gates, d_h0, d_c0)),
+                *all_at((above, d_h_n, d_c_n, stack.c0, stack.masks, cells, gates, d_gates, d_h0, d_c0)),
                 flags.data_ptr(),
             )
         if first > 0:
@@ -129,7 +129,8 @@ def second(
     return how(stack, trace, d_output, d_h_n, d_c_n, u, wanted)
 
 
-def _library() -> ModuleType:
+def library() -> ModuleType:
+    """The kernels, where `why_not_here` gives no reason."""
     library = native.cuda_library()
     assert library is not None
     return library
@@ -146,12 +147,12 @@ def _fits(problem: Problem) -> bool:
     one = (problem.steps, problem.batch, problem.inputs, problem.hidden, 1, problem.directions, problem.batch, 0)
     device = 0 if emulated() else torch.cuda.current_device()
     kind = _kind(problem.dtype)
-    return all(_library().layers_together(kind, device, one, backward) > 0 for backward in (False, True))
+    return all(library().layers_together(kind, device, one, backward) > 0 for backward in (False, True))
 
 
 def _calls(stack: Stack, *, backward: bool) -> list[tuple[int, int]]:
     """Which layers [first, last) each call takes."""
-    together = _library().layers_together(_kind(stack.x.dtype), _device(stack.x), _numbers(stack), backward)
+    together = library().layers_together(_kind(stack.x.dtype), _device(stack.x), _numbers(stack), backward)
     if together == 0:
         raise RuntimeError("backend='cuda' cannot run this on the device of x; use backend='auto'")
     return [(first, first + together) for first in range(0, stack.layers, together)]
@@ -160,10 +161,14 @@ def _calls(stack: Stack, *, backward: bool) -> list[tuple[int, int]]:
 def _where(stack: Stack, first: int, last: int) -> tuple[object, ...]:
     """The arguments that both passes begin with."""
     x = stack.x
-    stream = 0 if emulated() else torch.cuda.current_stream(x.device).cuda_stream
     weights = stack.weights[5 * first * stack.directions : 5 * last * stack.directions]
     at = [0 if one is None else one.data_ptr() for k, one in enumerate(weights) if k % 5 < 4]
-    return _kind(x.dtype), _device(x), stream, _numbers(stack), (first, last), at
+    return *queue_of(x), _numbers(stack), (first, last), at
+
+
+def queue_of(x: Tensor) -> tuple[str, int, int]:
+    """What every launch begins with: the kind of numbers, the device, and the stream that is in use there."""
+    return _kind(x.dtype), _device(x), 0 if emulated() else torch.cuda.current_stream(x.device).cuda_stream
 
 
 def _numbers(stack: Stack) -> tuple[int, ...]:
@@ -182,21 +187,24 @@ def _sums(x: Tensor, weight: Tensor | None) -> Tensor:
     return torch.mm(x, weight.t(), out_dtype=torch.float32)
 
 
-def _flags(x: Tensor) -> Tensor:
-    return torch.empty(_library().processors(_device(x)), dtype=torch.int32, device=x.device)
+def flags_for(x: Tensor) -> Tensor:
+    """Memory in which the blocks of a launch on x's device tell each other how far they are."""
+    return torch.empty(library().processors(_device(x)), dtype=torch.int32, device=x.device)
 
 
 def _ready(stack: Stack) -> Stack:
     """The same call with every tensor as the kernels read it: row-major, without gaps, on even addresses."""
-    return stack.with_tensors([None if tensor is None else _aligned(tensor) for tensor in stack.tensors()])
+    return stack.with_tensors([None if tensor is None else aligned(tensor) for tensor in stack.tensors()])
 
 
-def _aligned(tensor: Tensor) -> Tensor:
+def aligned(tensor: Tensor) -> Tensor:
+    """The same numbers row-major, without gaps, on an even address."""
     tensor = tensor.contiguous()
     return tensor if tensor.data_ptr() % _ALIGNED == 0 else tensor.clone()
 
 
-def _all_at(tensors: Sequence[Tensor | None]) -> list[int]:
+def all_at(tensors: Sequence[Tensor | None]) -> list[int]:
+    """Where tensors lie; 0 for None."""
     return [0 if tensor is None else tensor.data_ptr() for tensor in tensors]
 
 
@@ -204,7 +212,7 @@ def _device(x: Tensor) -> int:
     return x.device.index or 0
 
 
-def _on(x: Tensor) -> contextlib.AbstractContextManager[object]:
+def on(x: Tensor) -> contextlib.AbstractContextManager[object]:
     """Where x lies is the current device."""
     return torch.cuda.device(x.device) if x.is_cuda else contextlib.nullcontext()
 

@@ -4,19 +4,21 @@ Two ways. With windows every value is predicted from the n values before it, fro
 windows of each clip are under way and advance together, one row each, so a value costs one step of n rows and not n steps. Or one
 state of each clip is carried on for ever.
 
-`Stepwise` is the definition, in plain torch, for any device and dtype. `Native` runs many steps in one call of csrc/cpu/free_run.h.
+`Stepwise` is the definition, in plain torch, for any device and dtype. `Native` runs many steps in one call of csrc/cpu/free_run.h,
+`OnGpu` in one launch of csrc/cuda/free_run.h.
 """
 
 import os
 import time
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from fastgan.ops import native
-from fastgan.ops.lstm import cpp_cpu
+from fastgan.ops.lstm import cpp_cpu, free_run_gpu
+from fastgan.ops.lstm.free_run_gpu import OnGpu
 from fastgan.ops.registry import VARIABLE, Problem
 
 _LOOKS = 64  # calls from one look at whether other threads would be faster to the next
@@ -40,7 +42,15 @@ class Net(NamedTuple):
 
 
 class FreeRun(Protocol):
-    """A run under way."""
+    """A run under way.
+
+    Attributes:
+        stretch: steps that are to be asked for at a time where the work may have to end early: nothing stops it within them.
+        value_s: seconds that a step takes, about, on a busy machine.
+    """
+
+    stretch: ClassVar[int]
+    value_s: ClassVar[float]
 
     def run(self, steps: int, shown: Tensor | None = None) -> Tensor:
         """Take steps, each of which reads what the one before gave.
@@ -62,6 +72,9 @@ class Stepwise:
         clips: B.
         windows: n, under way for each clip; 0 to carry one state of each on for ever.
     """
+
+    stretch: ClassVar[int] = 512
+    value_s: ClassVar[float] = 3e-4
 
     def __init__(self, net: Net, clips: int, windows: int):
         self._net, self._windows, self._position = net, windows, 0
@@ -111,6 +124,10 @@ class Native:
         windows: as for `Stepwise`.
     """
 
+    stretch: ClassVar[int] = 512
+    """Steps of a call: some ten milliseconds."""
+    value_s: ClassVar[float] = 6e-5
+
     def __init__(self, net: Net, clips: int, windows: int):
         values, hidden = net.dense.shape
         layers = [[None if part is None else part.contiguous() for part in layer] for layer in net.layers]
@@ -147,13 +164,28 @@ class Native:
         return best if self._calls % _LOOKS else choices[best == alone]
 
 
-def why_not_native(net: Net, backend: str = "auto") -> str | None:
-    """Why a run goes step by step, in words; None when it is native."""
-    named = (os.environ.get(VARIABLE) or "auto") if backend == "auto" else backend
-    if named not in ("auto", "cpu"):
-        return f"backend {named!r} is asked for"
+def why_not_native(net: Net) -> str | None:
+    """Why a run cannot be native calls, in words, or None."""
     values, hidden = net.dense.shape
     return cpp_cpu.why_not(Problem(1, 1, values, hidden, 0, net.dense.dtype, net.dense.device.type))
+
+
+def kind_of_run(net: Net, *, clips: int, windows: int, backend: str = "auto") -> type[Native | OnGpu | Stepwise]:
+    """How a run would go; arguments and errors as for `free_run`."""
+    named = (os.environ.get(VARIABLE) or "auto") if backend == "auto" else backend
+    if named in ("auto", "cpu"):
+        reason = why_not_native(net)
+        if reason is None:
+            return Native
+        if backend == "cpu":
+            raise RuntimeError(f"backend='cpu' cannot run this: {reason}; use backend='auto'")
+    if named in ("auto", "cuda"):
+        reason = free_run_gpu.why_not(net, clips, windows)
+        if reason is None:
+            return OnGpu
+        if backend == "cuda":
+            raise RuntimeError(f"backend='cuda' cannot run this: {reason}; use backend='auto'")
+    return Stepwise
 
 
 def free_run(net: Net, *, clips: int, windows: int, backend: str = "auto") -> FreeRun:
@@ -163,11 +195,12 @@ def free_run(net: Net, *, clips: int, windows: int, backend: str = "auto") -> Fr
         net: the networks; no gradient reaches them.
         clips: B, made at once.
         windows: n, under way for each clip; 0 to carry one state of each on for ever.
-        backend: implementation of the LSTM; "auto" and "cpu" stand for native calls, the others for single steps.
+        backend: implementation of the LSTM; "cpu" stands for native calls, "cuda" for launches, "auto" for what can be had, the others
+            for single steps.
 
     Raises:
         ValueError: a size or shape does not fit.
-        RuntimeError: backend "cpu" cannot run this; says why.
+        RuntimeError: backend "cpu" or "cuda" cannot run this; says why.
     """
     values, hidden = net.dense.shape
     if clips < 1 or windows < 0 or not net.layers:
@@ -181,7 +214,4 @@ def free_run(net: Net, *, clips: int, windows: int, backend: str = "auto") -> Fr
                 f"layer {index} has weights {tuple(w_ih.shape)} and {tuple(w_hh.shape)}, needs {want[0]} and {want[1]} "
                 f"for dense [{values}, {hidden}]: one direction, no projection"
             )
-    reason = why_not_native(net, backend)
-    if reason is not None and backend == "cpu":
-        raise RuntimeError(f"backend='cpu' cannot run this: {reason}; use backend='auto'")
-    return Native(net, clips, windows) if reason is None else Stepwise(net, clips, windows)
+    return kind_of_run(net, clips=clips, windows=windows, backend=backend)(net, clips, windows)

@@ -3,6 +3,9 @@
 import pytest
 import torch
 
+from fastgan.ops import lstm as table
+from fastgan.ops import native
+from tests.ops.lstm import emulated
 from tests.ops.lstm.cases import LIBRARY, SETS
 
 
@@ -21,3 +24,30 @@ def instructions(request):
     assert LIBRARY.instruction_set() == request.param
     yield request.param
     LIBRARY.use_instruction_set("auto")
+
+
+@pytest.fixture
+def device(monkeypatch):
+    """Where the CUDA kernels run: a made-up device, to be resized by `emulate`."""
+    library = emulated.library()
+    library.emulate(*emulated.H100, 0)
+    monkeypatch.setattr(native, "cuda_library", lambda: library)
+    table._known.cache_clear()
+    yield library
+    table._known.cache_clear()
+
+
+@pytest.fixture
+def exact_products():
+    """Products of float32 are as exact as they can be: a GPU's default is shorter."""
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        yield
+
+
+@pytest.fixture
+def memory_full_of_nan():
+    """Torch fills new memory with NaN, so that an element nobody wrote shows."""
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(before)

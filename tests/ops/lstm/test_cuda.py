@@ -6,8 +6,6 @@ import pytest
 import torch
 
 from fastgan.nn import FusedLSTM
-from fastgan.ops import lstm as table
-from fastgan.ops import native
 from fastgan.ops.lstm import autograd, cuda_gpu, lstm, reference
 from fastgan.ops.lstm.second import second as by_hand
 from fastgan.ops.lstm.stack import Gradients
@@ -29,7 +27,10 @@ from tests.ops.lstm.cases import (
 )
 from tests.ops.lstm.emulated import A100, H100, MACHINES, SMALL_BLOCKS, SMALL_BLOCKS_APART
 
-pytestmark = pytest.mark.skipif(emulated.why_not() is not None, reason=f"{emulated.why_not()}")
+pytestmark = [
+    pytest.mark.skipif(emulated.why_not() is not None, reason=f"{emulated.why_not()}"),
+    pytest.mark.usefixtures("device", "exact_products", "memory_full_of_nan"),
+]
 
 F32, F64 = torch.float32, torch.float64
 DROPPED = Case(4, 5, 3, 16, layers=3, states=True, dropout=True)
@@ -50,33 +51,6 @@ CASES = [
     BOTH_WAYS,
     SPANS,
 ]
-
-
-@pytest.fixture(autouse=True)
-def device(monkeypatch):
-    """Where the kernels run: a made-up device, to be resized by `emulate`."""
-    library = emulated.library()
-    library.emulate(*H100, 0)
-    monkeypatch.setattr(native, "cuda_library", lambda: library)
-    table._known.cache_clear()
-    yield library
-    table._known.cache_clear()
-
-
-@pytest.fixture(autouse=True)
-def exact_products():
-    """Products of float32 are as exact as they can be: a GPU's default is shorter."""
-    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-        yield
-
-
-@pytest.fixture(autouse=True)
-def memory_full_of_nan():
-    """Torch fills new memory with NaN, so that an element nobody wrote shows."""
-    before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(True)
-    yield
-    torch.use_deterministic_algorithms(before)
 
 
 @pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fastgan.ops import native
-from fastgan.ops.lstm.free_run import Layer, Native, Net, Stepwise, free_run, why_not_native
+from fastgan.ops.lstm.free_run import Layer, Native, Net, Stepwise, free_run
 
 needs_native = pytest.mark.skipif(native.why_not() is not None, reason=str(native.why_not()))
 
@@ -61,6 +61,12 @@ def starts(case: Case, dtype: torch.dtype) -> Tensor:
     return torch.randn(case.clips, max(case.windows, 3), case.values, generator=random, dtype=torch.float64).to(dtype)
 
 
+def wide(net: Net) -> Net:
+    """The same in float64."""
+    layers = [tuple(None if part is None else part.double() for part in layer) for layer in net.layers]
+    return Net(layers, net.dense.double(), None if net.dense_bias is None else net.dense_bias.double())  # type: ignore[arg-type]
+
+
 @needs_native
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_it_is_the_definition(case: Case) -> None:
@@ -76,12 +82,7 @@ def test_it_is_the_definition(case: Case) -> None:
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_float32_is_as_exact_as_the_definition(case: Case) -> None:
     net, start = net_of(case, torch.float32), starts(case, torch.float32)
-    wide = Net(
-        [tuple(None if part is None else part.double() for part in layer) for layer in net.layers],
-        net.dense.double(),
-        None if net.dense_bias is None else net.dense_bias.double(),
-    )
-    truth = Stepwise(wide, case.clips, case.windows).run(5, start.double())
+    truth = Stepwise(wide(net), case.clips, case.windows).run(5, start.double())
     plain = Stepwise(net, case.clips, case.windows).run(5, start)
     ours = Native(net, case.clips, case.windows).run(5, start)
     allowed = 2 * (plain - truth).abs().max() + 16 * torch.finfo(torch.float32).eps * truth.abs().max()
@@ -165,7 +166,6 @@ def test_later_changes_of_the_weights_do_not_reach_a_run() -> None:
 def test_who_runs_what() -> None:
     net = net_of(Case(1, 4, 2, 6, 1), torch.float32)
     short = net_of(Case(1, 4, 2, 6, 1), torch.bfloat16)
-    assert "is asked for" in str(why_not_native(net, "reference"))
     assert isinstance(free_run(net, clips=1, windows=6, backend="reference"), Stepwise)
     assert isinstance(free_run(short, clips=1, windows=6), Stepwise)
     assert free_run(short, clips=2, windows=6).run(3, torch.zeros(2, 6, 1, dtype=torch.bfloat16)).shape == (2, 3, 1)

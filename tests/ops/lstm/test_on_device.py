@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from fastgan import FusedLSTM
-from fastgan.ops.lstm import BACKENDS, lstm
+from fastgan.ops.lstm import BACKENDS, free_run_gpu, lstm
 from fastgan.ops.registry import Problem
+from tests.ops.lstm import test_free_run as free
 from tests.ops.lstm.cases import (
     FLOORS,
     OUTPUTS,
@@ -347,3 +348,25 @@ def test_on_a_device_that_is_not_the_current_one(backend, work):
     net.seeds = [seed.to("cuda:1") for seed in net.seeds]
     assert torch.cuda.current_device() == 0
     assert_same_bits(tuple(one.to("cuda:0") for one in work(net)), want)
+
+
+@pytest.mark.parametrize("windows", [0, 6])
+@pytest.mark.parametrize("clips", [1, 16, 500])
+def test_a_stack_reads_its_own_values_in_one_launch(clips, windows):
+    case = free.Case(1, 128, 2, windows, clips)
+    net, start, steps = free.net_of(case, F32), free.starts(case, F32), 200
+    there = free.Net(
+        [tuple(None if part is None else part.to(DEVICE) for part in layer) for layer in net.layers],
+        *(part.to(DEVICE) for part in net[1:]),
+    )
+    reason = free_run_gpu.why_not(there, clips, windows)
+    if reason is not None:
+        pytest.skip(reason)
+    ours = free_run_gpu.OnGpu(there, clips, windows)
+    found = torch.cat((ours.run(steps - 50, start.to(DEVICE)), ours.run(50)), dim=1).cpu()
+    plain = free.Stepwise(net, clips, windows).run(steps, start)
+    truth = free.Stepwise(free.wide(net), clips, windows).run(steps, start.double())
+    assert truth[:, :10].std() > 1e-3
+    allowed = 4 * (plain - truth)[:, :20].abs().max() + 32 * torch.finfo(F32).eps * truth.abs().max()
+    assert (found - truth)[:, :20].abs().max() <= allowed
+    assert (found - truth).abs().max() <= 1e-3  # what reads itself makes errors grow
