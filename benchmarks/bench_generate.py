@@ -48,7 +48,7 @@ Noise = Callable[[int], Tensor]
 
 def to_samples(values: Tensor) -> np.ndarray:
     """Numbers within [-1, 1] as int16."""
-    return np.clip(np.rint(values.numpy() * 32_768), -32_768, 32_767).astype(np.int16)
+    return np.clip(np.rint(values.cpu().numpy() * 32_768), -32_768, 32_767).astype(np.int16)
 
 
 @torch.inference_mode()

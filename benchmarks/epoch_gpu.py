@@ -157,7 +157,7 @@ def measure(workload: str, batch: int, device: torch.device, *, size: int = MATM
     for numbers in CLOSE:
         ours = Ours(workload, batch, device, numbers)
         steps[f"fastgan, {numbers}"] = ours.steps
-        calls[f"fastgan, {numbers}"] = partial(_done, device, lambda mine=ours: mine.learn(feed.rows(mine.steps)))
+        calls[f"fastgan, {numbers}"] = partial(done, device, lambda mine=ours: mine.learn(feed.rows(mine.steps)))
     for name, graph in (("torch, eager", False), ("torch, graph", True)):
         theirs, many = Torch(workload, batch, ours, graph), steps["fastgan, float32"]
 
@@ -165,11 +165,11 @@ def measure(workload: str, batch: int, device: torch.device, *, size: int = MATM
             for one in feed.rows(many):
                 peer.learn(*split(workload, one))
 
-        steps[name], calls[name] = many, partial(_done, device, learn)
+        steps[name], calls[name] = many, partial(done, device, learn)
     for call in calls.values():
         call()  # once as it is, once to record
     left, right = (torch.randn(size, size, dtype=torch.bfloat16, device=device) for _ in range(2))
-    calls["matmul"] = partial(_done, device, partial(torch.mm, left, right))
+    calls["matmul"] = partial(done, device, partial(torch.mm, left, right))
     times = take_turns(calls, turns=9, seconds=0.02, enough=10.0)
     each = {name: [value / steps[name] for value in values] for name, values in times.items() if name in steps}
     best = min(CLOSE, key=lambda numbers: statistics.median(each[f"fastgan, {numbers}"]))
@@ -188,7 +188,7 @@ def measure(workload: str, batch: int, device: torch.device, *, size: int = MATM
     }
 
 
-def _done(device: torch.device, call: Callable[[], object]) -> None:
+def done(device: torch.device, call: Callable[[], object]) -> None:
     """Call, and wait for the device."""
     call()
     if device.type == "cuda":

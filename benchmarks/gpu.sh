@@ -3,7 +3,7 @@
 # times against torch.nn.LSTM, a short table last. Takes at most ten minutes; what fails is named, fails the command, and does not
 # stop the rest. Options go to `python -m benchmarks.lstm_gpu` (--brief).
 #
-# Rows go to benchmarks/results/lstm-gpu.jsonl and epoch-gpu.jsonl, and from there into benchmarks/RESULTS.md. Needs torch, triton, numpy and pytest,
+# Rows go to benchmarks/results/lstm-gpu.jsonl, epoch-gpu.jsonl and generate-gpu.jsonl, and from there into benchmarks/RESULTS.md. Needs torch, triton, numpy and pytest,
 # of nvcc, pybind11 and compute-sanitizer what there is, and no network.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
@@ -99,6 +99,7 @@ fi
 
 part "times"
 try "paper epochs" 150 "$PYTHON" -m benchmarks.epoch_gpu --record
+try "sound fed back" 90 "$PYTHON" -m benchmarks.generate_gpu --record
 left=$((END - SECONDS))
 "$PYTHON" -m benchmarks.lstm_gpu --record --seconds "$((left - 10))" "$@" || wrong+=("times: ended with $?")
 "$PYTHON" -m benchmarks.report >/dev/null || wrong+=("report: ended with $?") # RESULTS.md, from all rows

@@ -18,6 +18,7 @@ HOME = Path(__file__).parent
 LSTM_CPU = HOME / "results" / "lstm-cpu.jsonl"
 LSTM_GPU = HOME / "results" / "lstm-gpu.jsonl"
 EPOCH_GPU = HOME / "results" / "epoch-gpu.jsonl"
+GENERATE_GPU = HOME / "results" / "generate-gpu.jsonl"
 SUITE = HOME / "results" / "suite.jsonl"  # of the tables "epoch", "data", "generate" and "scaling"
 _GENERATED = ("results", "RESULTS.md")  # a run may write these without its tree counting as changed
 

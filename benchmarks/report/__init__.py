@@ -1,11 +1,11 @@
 """Makes benchmarks/RESULTS.md from the recorded rows: `python -m benchmarks.report`."""
 
 from benchmarks.report import gpu, lstm, suite
-from benchmarks.rows import EPOCH_GPU, HOME, LSTM_CPU, LSTM_GPU, SUITE, Row, read
+from benchmarks.rows import EPOCH_GPU, GENERATE_GPU, HOME, LSTM_CPU, LSTM_GPU, SUITE, Row, read
 
 COMMAND = "python -m benchmarks.report"
 PAGE = HOME / "RESULTS.md"
-SOURCES = (LSTM_CPU, LSTM_GPU, EPOCH_GPU, SUITE)
+SOURCES = (LSTM_CPU, LSTM_GPU, EPOCH_GPU, GENERATE_GPU, SUITE)
 
 
 def main() -> None:
@@ -26,4 +26,5 @@ def page(rows: list[Row]) -> str:
     parts += suite.sections(rows)
     parts += gpu.section([row for row in rows if row["table"] == "gpu"])
     parts += gpu.epochs([row for row in rows if row["table"] == "epoch-gpu"])
+    parts += gpu.fed_back([row for row in rows if row["table"] == "generate-gpu"])
     return "\n".join(parts).rstrip() + "\n"

@@ -27,6 +27,15 @@ windows are left out. *We* are the faster of float32 and bfloat16. Shares are of
 NO_EPOCH = "**Nothing is recorded yet: no epoch has been run on a GPU.**\n"
 
 
+FED_BACK = """## Sound fed back on a GPU
+
+30 s of sound, 661,500 values of each clip, each read before the next is made, in one launch for all clips (`csrc/cuda/free_run.h`), by
+`python -m benchmarks.generate_gpu`, a part of `bash benchmarks/gpu.sh`; samples are compared first. *torch* is the loop on
+`torch.nn.LSTM` as in the table for the processor; **1,000 of its values are timed and scaled up.** Float32 with exact products.
+"""
+NOT_FED_BACK = "**Nothing is recorded yet: that kernel has not run on a GPU.**\n"
+
+
 def section(rows: list[Row]) -> list[str]:
     """The section about GPUs: newest row of each contest on each of them."""
     if not rows:
@@ -63,6 +72,31 @@ def epochs(rows: list[Row]) -> list[str]:
         ]
         columns = "workload|batch|who|a step|an epoch|share|we are faster"
         parts += [f"### {name}, a paper epoch\n", f"{origins(mine)}\n", table(columns, lines)]
+    return parts
+
+
+def fed_back(rows: list[Row]) -> list[str]:
+    """The section about feedback on GPUs: the newest row of each case on each of them."""
+    if not rows:
+        return [FED_BACK, NOT_FED_BACK]
+    last = {(row["machine"]["gpu"], row["workload"], row["case"]): row for row in rows}
+    parts = [FED_BACK]
+    for name in dict.fromkeys(row["machine"]["gpu"] for row in rows):
+        mine = [row for key, row in last.items() if key[0] == name]
+        lines: list[list[object]] = [
+            [
+                row["workload"],
+                row["case"],
+                duration(row["seconds"]["fastgan"]),
+                duration(row["step"]),
+                f"{row['real_time']:,.0f}",
+                duration(row["seconds"]["torch"]),
+                faster(row["faster"]["torch"]),
+            ]
+            for row in mine
+        ]
+        columns = "way|clips|fastgan|a step|times real time|torch|times faster"
+        parts += [f"### {name}, sound\n", f"{origins(mine)}\n", table(columns, lines)]
     return parts
 
 
