@@ -1,7 +1,7 @@
 """Shared by all tests: a cache of their own, and small folders of made-up sound."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the networks here are tiny: threads would only wait for each other
@@ -23,6 +23,14 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     cache = tmp_path_factory.getbasetemp() / "cache"
     monkeypatch.setenv("FASTGAN_CACHE", str(cache))
     return cache
+
+
+@pytest.fixture
+def any_threads() -> Iterator[Callable[[int], None]]:
+    """Sets the number of threads; afterwards it is what it was."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
 
 
 def tune(seconds: float = 1.0, *, rate: int = RATE, seed: int = 0) -> np.ndarray:

@@ -30,7 +30,7 @@ DIVERGED = "the generator gives NaN or infinity: its weights diverged; train aga
 
 Samples = NDArray[np.int16]
 
-_BLOCK = 32  # steps that noise is drawn for at a time, and whose frames are decoded together
+_BLOCK = 16  # steps that noise is drawn for at a time, and whose frames are decoded together
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Prime:
 def make_steps(
     network: FrameGenerator, course: Course, *, seeds: Sequence[int], taste: Taste, prime: Prime | None = None
 ) -> Iterator[Tensor]:
-    """Make pieces for ever, side by side: yields blocks of latent steps [B, 32, D].
+    """Make pieces for ever, side by side: yields blocks of latent steps [B, 16, D].
 
     Args:
         network: makes them.

@@ -1,5 +1,6 @@
 """Music from a game, of any length."""
 
+import time
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,18 @@ import numpy as np
 import pytest
 import torch
 
+from fastgan.audio.corpus import open_folder
+from fastgan.audio.files import write_sound
 from fastgan.base.errors import BadInput
+from fastgan.config import PRESETS, TrainConfig
+from fastgan.gan.music.excerpts import Music
 from fastgan.gan.music.game import MusicGame
 from fastgan.gan.music.guide import CYCLES, Course
 from fastgan.gan.music.latents import Latents
 from fastgan.gan.music.sample import (
     FITTED,
+    PLAYED,
+    Taste,
     continued,
     make_clips,
     make_levels,
@@ -21,6 +28,7 @@ from fastgan.gan.music.sample import (
     make_steps,
     rebuild,
 )
+from fastgan.ops.stft import Frames
 from tests.conftest import tune
 from tests.gan.music.common import FRAMES, RATE, corpus_of, music_of, small_game, tunes
 
@@ -134,4 +142,27 @@ def test_a_generator_that_diverged_is_named(game: MusicGame) -> None:
 
 def test_it_streams_in_bounded_pieces(game: MusicGame) -> None:
     blocks = list(islice(make_levels(game, make_steps(game.average, course(game, 3), seeds=[1], taste=FITTED)), 4))
-    assert {block.shape[1] for block in blocks[1:]} == {32 * game.group}
+    assert {block.shape[1] for block in blocks[1:]} == {16 * game.group}
+
+
+@pytest.mark.parametrize("taste", [FITTED, PLAYED], ids=["after fit", "after the game"])
+def test_the_first_sound_comes_within_half_a_second(tmp_path: Path, any_threads: Any, taste: Taste) -> None:
+    """Networks of the size of the preset on one core, by the processor's time: other programs are not to decide."""
+    any_threads(1)
+    preset = TrainConfig(**PRESETS["music"])
+    rate, frames = preset.rate, Frames.of_rate(preset.rate)
+    sizes = {"hidden": preset.hidden, "latents": preset.latents, "group": preset.group}
+    game = MusicGame.build(rate=rate, genres=["a"], **sizes, seed=0, device=torch.device("cpu"))
+    (tmp_path / "a").mkdir()
+    write_sound(tmp_path / "a" / "1.wav", tune(20.0, rate=rate), rate)
+    corpus = open_folder(tmp_path, rate)
+    music = Music(corpus, corpus.index.clips, frames, 8)
+    game.encoder.fit_components(frames.magnitudes(music.sound(p, 0, p.frames)) for p in music.pieces)
+    kept = Latents(music, game.encoder, game.genres, ignore)
+    game.styles.fit(kept.means, kept.genres, kept.periods)
+    took = []
+    for _ in range(3):
+        began = time.process_time()
+        next(make_piece(game, course(game, 3), 30 * rate, seed=1, taste=taste, tick=ignore))
+        took.append(time.process_time() - began)
+    assert min(took) < 0.5, took

@@ -9,14 +9,6 @@ from tests.ops.lstm import emulated
 from tests.ops.lstm.cases import LIBRARY, SETS
 
 
-@pytest.fixture
-def any_threads():
-    """Sets the number of threads; afterwards it is what it was."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(params=SETS)
 def instructions(request):
     """Each instruction set of this machine in turn."""
