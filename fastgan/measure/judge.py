@@ -27,6 +27,9 @@ EXCERPT_S = 6.0
 PATCH_S = 3.0
 """Length of a patch, and from one to the next."""
 
+COLLAPSED = 0.15
+"""Variety under which clips are all alike, whatever the noise: stationary noise of one colour, drawn again and again, has 0.12."""
+
 Samples = NDArray[np.int16]
 
 
@@ -84,14 +87,16 @@ class Judge:
             `newness`, the distance from the music learnt from, over that of held-out music. And what is wrong with the
             clips as a set, in words, nothing for healthy ones.
         """
-        faults = veto(clips, self._rate)
+        problems = veto(clips, self._rate).problems
         heard = [self._model.embed(level(clip), self._rate, hop_s=PATCH_S) for clip in clips]
         found = {"kad": self._reference.kad(np.concatenate(heard))}
         if self._usual:
             found["variety"] = diversity(heard) / self._usual
+            if found["variety"] < COLLAPSED and not problems:
+                problems = (f"no variety ({found['variety']:.2f} of that of music): all clips are alike",)
         if self._held_out:
             found["newness"] = memorisation(heard, self._train, self._held_out).ratio
-        return found, faults.problems
+        return found, problems
 
 
 def open_judge(train: Music, held_out: Music, *, tick: Callable[[float], None]) -> Judge:

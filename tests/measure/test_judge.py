@@ -7,7 +7,7 @@ import pytest
 
 from fastgan.base.errors import BadInput
 from fastgan.gan.music.excerpts import Music
-from fastgan.measure.judge import Judge, open_judge
+from fastgan.measure.judge import COLLAPSED, Judge, open_judge
 from fastgan.measure.timbre import BANDS, Timbre
 from fastgan.ops.stft import Frames
 from tests.conftest import RATE, tune
@@ -50,6 +50,14 @@ def test_what_is_no_music_is_named(judge: Judge) -> None:
     assert judge([np.zeros(6 * RATE, np.int16)] * 4)[1]
     assert judge([tune(6, seed=50)] * 4)[1]  # one clip, copied
     assert not judge([tune(6, seed=n) for n in range(50, 54)])[1]
+
+
+def test_clips_that_only_the_listener_finds_alike_are_named(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = judge._model.embed
+    monkeypatch.setattr(judge._model, "embed", lambda *a, **k: honest(*a, **k) * 0.05)  # to whom they hardly differ
+    found, wrong = judge([tune(6, seed=n) for n in range(50, 54)])
+    assert found["variety"] < COLLAPSED
+    assert wrong == (f"no variety ({found['variety']:.2f} of that of music): all clips are alike",)
 
 
 def test_copies_of_what_was_learnt_are_not_new(judge: Judge) -> None:
