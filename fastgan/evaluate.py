@@ -64,7 +64,8 @@ def evaluate(real: Path, generated: Path, config: EvaluateConfig) -> int:
         comparison = Comparison(train, held_out, music.rate, ears, count=len(made), seed=config.seed, tick=bar.update)
     screen.say(f"the music: {music.split}")
     sets = {HELD_OUT: held_out, GENERATED: made}
-    rebuilt = reconstruction(generated, held_out, music.rate)
+    runs = (reconstruction(place, held_out, music.rate) for place in (generated, real))  # the sounds may lie elsewhere
+    rebuilt = next((clips for clips in runs if clips is not None), None)
     if rebuilt is not None:
         sets[RECONSTRUCTION] = [level(clip) for clip in rebuilt]
     sets |= anchors(held_out, music.rate, config.seed)

@@ -189,14 +189,14 @@ def test_the_summary_names_the_parts(capsys: pytest.CaptureFixture[str]) -> None
         assert part in said
 
 
-def test_it_is_compared_with_its_music_and_with_what_its_encoder_rebuilds(run: Path, tmp_path: Path) -> None:
-    sounds = tmp_path / "sounds"
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_it_is_compared_with_its_music_and_with_what_its_encoder_rebuilds(
+    run: Path, tmp_path: Path, elsewhere: bool
+) -> None:
+    sounds = tmp_path / "sounds" if elsewhere else run / "generated"
     assert generate([str(run), "--seconds", "3", "--count", "2", "--out", str(sounds), "--checkpoint", "newest"]) == 0
-    for sound in sounds.iterdir():
-        (run / "generated").mkdir(exist_ok=True)
-        sound.rename(run / "generated" / sound.name)
     told = ["--seconds", "3", "--clips", "2", "--out", str(tmp_path / "out")]
-    assert evaluate([str(run), str(run), *told]) == 0
+    assert evaluate([str(run), str(sounds if elsewhere else run), *told]) == 0
     found = json.loads((tmp_path / "out" / "evaluation.json").read_text())["sets"]
     panels = {one["name"]: one["panel"] for one in found}
     near, far = (
