@@ -41,7 +41,7 @@ FEW = 1000  # steps of torch's that are timed
 def steep(device: torch.device) -> Generator:
     """Networks of the paper's size, four times as steep as new ones, whose values stand still soon."""
     torch.manual_seed(0)
-    generator = Generator(hidden=HIDDEN)
+    generator = Generator(hidden=HIDDEN, backend="cuda")
     with torch.no_grad():
         for weight in generator.parameters():
             weight *= 4
