@@ -1,5 +1,7 @@
 """The section about GPUs."""
 
+from collections.abc import Callable, Iterator
+
 from benchmarks.gpu_cases import PLAN
 from benchmarks.report.words import duration, faster, judged, origins, table
 from benchmarks.rows import Row
@@ -40,10 +42,8 @@ def section(rows: list[Row]) -> list[str]:
     """The section about GPUs: newest row of each contest on each of them."""
     if not rows:
         return [HEAD, NOTHING]
-    last = {(row["machine"]["gpu"], *_contest(row)): row for row in rows}
     parts = [HEAD]
-    for name in dict.fromkeys(row["machine"]["gpu"] for row in rows):
-        mine = [row for key, row in last.items() if key[0] == name]
+    for name, mine in _newest(rows, _contest):
         mine.sort(key=lambda row: _PLACES.get(_contest(row), len(_PLACES)))
         parts += [f"### {name}\n", f"{origins(mine)}\n", contests(mine)]
     return parts
@@ -53,10 +53,8 @@ def epochs(rows: list[Row]) -> list[str]:
     """The section about paper epochs on GPUs: the newest row of each size on each of them."""
     if not rows:
         return [EPOCHS, NO_EPOCH]
-    last = {(row["machine"]["gpu"], row["workload"], row["case"]): row for row in rows}
     parts = [EPOCHS]
-    for name in dict.fromkeys(row["machine"]["gpu"] for row in rows):
-        mine = [row for key, row in last.items() if key[0] == name]
+    for name, mine in _newest(rows, lambda row: (row["workload"], row["case"])):
         lines: list[list[object]] = [
             [
                 row["workload"],
@@ -79,10 +77,8 @@ def fed_back(rows: list[Row]) -> list[str]:
     """The section about feedback on GPUs: the newest row of each case on each of them."""
     if not rows:
         return [FED_BACK, NOT_FED_BACK]
-    last = {(row["machine"]["gpu"], row["workload"], row["case"]): row for row in rows}
     parts = [FED_BACK]
-    for name in dict.fromkeys(row["machine"]["gpu"] for row in rows):
-        mine = [row for key, row in last.items() if key[0] == name]
+    for name, mine in _newest(rows, lambda row: (row["workload"], row["case"])):
         lines: list[list[object]] = [
             [
                 row["workload"],
@@ -98,6 +94,12 @@ def fed_back(rows: list[Row]) -> list[str]:
         columns = "way|clips|fastgan|a step|times real time|torch|times faster"
         parts += [f"### {name}, sound\n", f"{origins(mine)}\n", table(columns, lines)]
     return parts
+
+
+def _newest(rows: list[Row], key: Callable[[Row], tuple[str, ...]]) -> Iterator[tuple[str, list[Row]]]:
+    """Each GPU with the newest row of each key that was measured there."""
+    for name in dict.fromkeys(row["machine"]["gpu"] for row in rows):
+        yield name, list({key(row): row for row in rows if row["machine"]["gpu"] == name}.values())
 
 
 def contests(rows: list[Row]) -> str:

@@ -40,6 +40,16 @@ def test_it_is_as_exact_as_the_definition(device, case, machine):
     assert (ours - truth).abs().max() <= allowed
 
 
+@pytest.mark.parametrize("machine", [H100, A100], ids=["clusters", "flags"])
+def test_networks_of_the_papers_size(device, machine):
+    device.emulate(*machine, 3)
+    case = Case(1, 128, 2, 6, 1)
+    net, start = net_of(case, torch.float32), starts(case, torch.float32)
+    found = OnGpu(net, 1, 6).run(3, start)
+    torch.testing.assert_close(found, Stepwise(net, 1, 6).run(3, start), rtol=1e-5, atol=1e-6)
+    assert found.std() > 1e-3
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 @pytest.mark.parametrize("windows", [0, 6])
 def test_short_numbers(dtype, windows):
