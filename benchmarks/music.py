@@ -2,10 +2,11 @@
 
 Every run takes the same steps, about what two cores do in twenty minutes, so that a busy machine changes the time and not the
 answer. Ten pieces of 20 s by the checkpoint that the trainer chose, and ten by the best of fit alone, are measured as `evaluate`
-does, beside its anchors; with --paper the preset `paper` too, as long as the first run took. What is there already is not made
-again, so it may be stopped at any moment.
+does, beside its anchors; with --paper the preset `paper` too, as long as the first run took. One set of ten is off by more than
+most games are worth, so --sets makes several of each, in pairs from the same beginnings, and gives the mean of what the game
+changes with its standard error. What is there already is not made again, so it may be stopped at any moment.
 
-    python -m benchmarks.music FOLDER [--seeds 0,1,2] [--out OUT] [--paper]
+    python -m benchmarks.music FOLDER [--seeds 0,1,2] [--sets 1] [--out OUT] [--paper]
 """
 
 import argparse
@@ -21,7 +22,7 @@ from typing import Any
 from fastgan.measure.words import TITLES
 
 STEPS = "--minutes 0 --encoder-epochs 4 --fit-epochs 12 --epochs 5".split()  # of 200 steps each
-PIECES = "--count 10 --seconds 20 --seed 1".split()  # beginnings and noise; the same for all
+PIECES = "--count 10 --seconds 20".split()
 GAME, FIT, PAPER = "generated", "generated, fit alone", "generated, preset paper"
 ORDER = (
     "real, learnt from",
@@ -53,21 +54,26 @@ def train(run: Path, *told: str | Path) -> None:
         command("train", *told, "--out", run)
 
 
-def measured(run: Path, name: str, *told: str) -> list[Set]:
-    """Make ten pieces with a run and compare them with its music: all sets, the pieces under this name."""
-    pieces = run.with_name(f"{run.name}, {name}")
+def measured(run: Path, name: str, *told: str, number: int = 1) -> list[Set]:
+    """Make ten pieces with a run and compare them with its music: all sets, the pieces under this name.
+
+    The number chooses beginnings and noise, the same for all.
+    """
+    pieces = run.with_name(f"{run.name}, {name}" + (f", {number}" if number > 1 else ""))
     found = pieces / "evaluation" / "evaluation.json"
     if not found.exists():
-        command("generate", run, *PIECES, *told, "--out", pieces)
+        command("generate", run, *PIECES, "--seed", str(number), *told, "--out", pieces)
         command("evaluate", run, pieces, "--train-clips", "0")
     sets: list[Set] = json.loads(found.read_text())["sets"]
     return [one | ({"name": name} if one["name"] == GAME else {}) for one in sets]
 
 
-def sets_of(run: Path) -> Iterator[Set]:
-    """Everything that is measured of one seed."""
-    yield from measured(run, GAME)
-    yield from (one for one in measured(run, FIT, "--checkpoint", "fit") if one["name"] == FIT)
+def sets_of(run: Path, count: int) -> Iterator[Set]:
+    """Everything that is measured of one seed; the music and its anchors once."""
+    for number in range(1, count + 1):
+        yield from (one for one in measured(run, GAME, number=number) if number == 1 or one["name"] == GAME)
+        fit = measured(run, FIT, "--checkpoint", "fit", number=number)
+        yield from (one for one in fit if one["name"] == FIT)
 
 
 def minutes_of(run: Path) -> float:
@@ -78,6 +84,28 @@ def minutes_of(run: Path) -> float:
 def kept(run: Path) -> bool:
     """Whether the game was better than fit, and was kept."""
     return bool(json.loads((run / "music.json").read_text())["stage"] == "game")
+
+
+def values_of(one: Set) -> dict[str, float]:
+    """What is compared of a set, by its title."""
+    columns = {"KAD": one["kad"], "diversity": one["diversity"], "new": one["memorisation"]}
+    columns |= {TITLES[name]: value for name, value in one["panel"].items()} | {"in bands": one["inside"]}
+    return {title: value for title, value in columns.items() if value is not None}
+
+
+def pairs(game: list[list[Set]], fit: list[list[Set]]) -> str:
+    """What the game changes, in Markdown: of each seed as many sets by fit alone and with the game, in pairs."""
+    lines = ["| | fit alone | with the game | difference (standard error) | by seed |", "|" + "---|" * 5]
+    ours, theirs = ([[values_of(one) for one in sets] for sets in every] for every in (game, fit))
+    for title in (title for title in theirs[0][0] if all(title in one for sets in ours + theirs for one in sets)):
+        one, other = ([[values[title] for values in sets] for sets in every] for every in (ours, theirs))
+        apart = [[a - b for a, b in zip(*both, strict=True)] for both in zip(one, other, strict=True)]
+        every = [value for values in apart for value in values]
+        error = statistics.stdev(every) / len(every) ** 0.5 if len(every) > 1 else float("nan")
+        means = [statistics.mean(value for values in sets for value in values) for sets in (other, one, apart)]
+        cells = [*(f"{mean:.3g}" for mean in means[:2]), f"{means[2]:+.2g} ({error:.2g})"]
+        lines.append(f"| {title} | {' | '.join(cells)} | {', '.join(f'{statistics.mean(v):+.2g}' for v in apart)} |")
+    return "\n".join(lines)
 
 
 def table(found: dict[str, list[Set]]) -> str:
@@ -107,17 +135,24 @@ def main(told: list[str] | None = None, say: Say = print) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.music", description=__doc__.partition("\n")[0])
     parser.add_argument("data", type=Path, help="folder of music in one style")
     parser.add_argument("--seeds", default="0,1,2", help="separated by commas")
+    parser.add_argument(
+        "--sets", type=int, default=1, help="of ten pieces, of each seed by fit alone and with the game"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/music"), help="folder of the runs")
     parser.add_argument("--paper", action="store_true", help="compare the preset paper, too")
     asked = parser.parse_args(told)
     asked.out.mkdir(parents=True, exist_ok=True)
     found: dict[str, list[Set]] = defaultdict(list)
+    seeds: list[dict[str, list[Set]]] = []
     for seed in asked.seeds.split(","):
         run = asked.out / f"{asked.data.name}-{seed}"
         if not (run / "music.json").exists():
             train(run, "--data", asked.data, "--seed", seed, *STEPS)
-        for one in sets_of(run):
+        of_seed = defaultdict(list)
+        for one in sets_of(run, asked.sets):
             found[one["name"]].append(one)
+            of_seed[one["name"]].append(one)
+        seeds.append(of_seed)
         say(f"seed {seed}: {minutes_of(run):.1f} minutes, the game is {'kept' if kept(run) else 'rejected'}")
     if asked.paper:
         first = asked.out / f"{asked.data.name}-{asked.seeds.split(',')[0]}"
@@ -126,6 +161,7 @@ def main(told: list[str] | None = None, say: Say = print) -> None:
             train(run, "--preset", "paper", "--data", asked.data, "--minutes", f"{minutes_of(first):.1f}")
         found[PAPER] = [one for one in measured(run, PAPER) if one["name"] == PAPER]
     say(f"\n{asked.data.name}\n\n{table(found)}")
+    say(f"\nWhat the game changes\n\n{pairs([seed[GAME] for seed in seeds], [seed[FIT] for seed in seeds])}")
 
 
 if __name__ == "__main__":

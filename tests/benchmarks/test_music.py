@@ -1,0 +1,42 @@
+"""What the table of the preset `music` says of sets that are known."""
+
+from typing import Any
+
+import pytest
+
+from benchmarks.music import FIT, GAME, pairs, table
+
+
+def one(kad: float, name: str = GAME, voiced: float | None = 0.5) -> dict[str, Any]:
+    """A set of pieces, measured."""
+    panel = {"voiced_share": voiced, "flux_db": 1.5}
+    rest = {"position": None, "diversity": 0.7, "memorisation": 1.0, "inside": 5, "vetoed": False}
+    return {"name": name, "kad": kad, "panel": panel, **rest}
+
+
+def test_pairs_give_the_mean_difference_and_its_standard_error() -> None:
+    game = [[one(10.0), one(12.0)], [one(8.0, voiced=None), one(9.0)]]
+    fit = [[one(11.0, FIT), one(14.0, FIT)], [one(10.0, FIT), one(13.0, FIT)]]
+    rows = {line.split(" | ")[0].strip("| "): line for line in pairs(game, fit).splitlines()[2:]}
+    # Differences are -1, -2, -2 and -4: a mean of -2.25, a standard error of sqrt(1.583 / 4).
+    assert rows["KAD"] == "| KAD | 12 | 9.75 | -2.2 (0.63) | -1.5, -3 |"
+    assert rows["diversity"] == "| diversity | 0.7 | 0.7 | +0 (0) | +0, +0 |"
+    assert "in bands" in rows
+    assert not any("oiced" in title for title in rows)  # one of the sets has no value
+
+
+def test_one_pair_has_no_error() -> None:
+    assert "-1 (nan)" in pairs([[one(10.0)]], [[one(11.0, FIT)]])
+
+
+def test_the_table_gives_the_mean_with_the_least_and_the_most() -> None:
+    lines = table({FIT: [one(10.0, FIT), one(13.0, FIT)], GAME: [one(9.0)]}).splitlines()
+    assert lines[2].startswith(f"| {GAME} | 9 | - | 0.7 |")
+    assert lines[3].startswith(f"| {FIT} | 11.5 (10 to 13) |")
+    assert lines[3].endswith("| 0 of 2 |")
+
+
+@pytest.mark.parametrize("name", [GAME, FIT])
+def test_sets_without_a_value_are_left_out_of_the_mean(name: str) -> None:
+    row = table({name: [one(10.0, name, None), one(10.0, name, 0.4)]}).splitlines()[2]
+    assert " 0.4 |" in row
