@@ -34,7 +34,7 @@ def short() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stages, "JUDGED", 4)
         patch.setattr(stages, "JUDGED_S", 3.2)
-        patch.setattr(stages, "CRITIC_ALONE", 2)
+        patch.setattr(stages, "PUPIL", 2)
         patch.setattr(finale, "MUSIC_S", 3.0)
         yield
 

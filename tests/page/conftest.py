@@ -35,7 +35,7 @@ def runs(songs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("FASTGAN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         patch.setattr(stages, "JUDGED", 4)
         patch.setattr(stages, "JUDGED_S", 3.2)
-        patch.setattr(stages, "CRITIC_ALONE", 2)
+        patch.setattr(stages, "PUPIL", 2)
         patch.setattr(finale, "MUSIC_S", 3.0)
         data = ["--data", str(songs), "--out"]
         samples = "--preset paper --hidden 4 --fit-epochs 1 --epochs 1 --steps-per-epoch 2 --sample-seconds 0.1".split()

@@ -26,6 +26,7 @@ class MusicGame(Networks):
     Attributes:
         generator: learns.
         average: the running mean of the generator's weights, which makes the music.
+        teacher: what the game begins with; it stays.
         critic: tells what follows in the music from what was made.
         encoder: frames to latent values and back.
         styles: what pieces are like as a whole.
@@ -37,6 +38,7 @@ class MusicGame(Networks):
 
     generator: FrameGenerator
     average: FrameGenerator
+    teacher: FrameGenerator
     critic: Critic
     encoder: SpectralEncoder
     styles: Styles
@@ -69,8 +71,8 @@ class MusicGame(Networks):
             guide = guide_size(styles)
             generator = FrameGenerator(latents * group, guide, hidden=hidden, backend=backend)
             critic = Critic(latents * group, guide, hidden=hidden // 2, backend=backend)
-        average = deepcopy(generator).requires_grad_(False).eval()
-        game = cls(generator, average, critic, encoder, styles, rate, frames, genres, group)
+        average, teacher = (deepcopy(generator).requires_grad_(False).eval() for _ in range(2))
+        game = cls(generator, average, teacher, critic, encoder, styles, rate, frames, genres, group)
         for network in game.networks().values():
             network.to(device, dtype)
         return game
@@ -104,6 +106,7 @@ class MusicGame(Networks):
         return {
             "generator": self.generator,
             "average": self.average,
+            "teacher": self.teacher,
             "critic": self.critic,
             "encoder": self.encoder,
             "styles": self.styles,

@@ -10,14 +10,19 @@ from fastgan.gan.music.game import MusicGame
 from fastgan.gan.music.steps import Batch, Lesson, descend, lesson, normal
 from fastgan.gan.stage import Losses
 from fastgan.nn.critic import Critic
+from fastgan.nn.frame_generator import FrameGenerator
 
 FLOW_STEPS = 2
-"""Steps of the flow that the game is played with: it teaches them to do what took six."""
+"""Steps of the flow that the game is played with: the generator learns to make in them what its teacher makes in more."""
+
+TEACHER_STEPS = 6
+"""Steps of the flow after fit, and of the teacher: what fit has learnt, as it stays."""
 
 PLACES = 512
 """Places of a batch, at most, where the game is played: each is judged by itself, and they cost more than the LSTMs."""
 
-MATCHING = 1.0  # weight of feature matching beside the verdict
+DISTILLATION = 1.0  # weight of the squared distance from what the teacher makes of the same noise
+MATCHING = 1.0  # weight of feature matching
 PENALTY = (
     0.1  # weight of the critic's squared slope at real music: at 1 it sees nothing, at 0.03 it outruns the generator
 )
@@ -30,6 +35,7 @@ class Places(NamedTuple):
     before: Tensor  # [R, D], the steps before
     real: Tensor  # [R, D], the steps that follow
     made: Tensor  # [R, D], those that the generator made, with a gradient
+    taught: Tensor  # [R, D], what the teacher makes of the same noise
 
 
 def game_step(
@@ -37,9 +43,12 @@ def game_step(
 ) -> Losses:
     """One step of the critic, then one of the generator.
 
-    The verdict is the non-saturating one of Goodfellow et al. ("Generative adversarial nets", 2014), with feature matching
-    (Salimans et al., "Improved techniques for training GANs", 2016, section 3.1) and a penalty on the slope of the critic at
-    real music (R1: Mescheder et al., "Which training methods for GANs do actually converge?", 2018).
+    The generator is held to what its teacher makes of the same noise (Salimans and Ho, "Progressive distillation for fast sampling
+    of diffusion models", 2022), so that it is as good in few steps of the flow before it fights, and cannot go far astray when it
+    does (Sauer et al., "Adversarial diffusion distillation", 2023). The verdict is the non-saturating one of Goodfellow et al.
+    ("Generative adversarial nets", 2014), with feature matching (Salimans et al., "Improved techniques for training GANs", 2016,
+    section 3.1) and a penalty on the slope of the critic at real music (R1: Mescheder et al., "Which training methods for GANs do
+    actually converge?", 2018).
 
     Args:
         game: its critic and generator learn, its average follows.
@@ -47,14 +56,13 @@ def game_step(
         random: of all noise.
         keep: share of the average that stays.
         adversarial_weight: of the critic's verdict beside feature matching.
-        fights: whether the generator learns, too: it waits until the critic knows something.
+        fights: whether the generator listens to the critic, too; until that knows something, it learns from its teacher alone.
     """
     shown = lesson(game, batch, random)
     places = _play(game, shown, random)
     losses = critic_step(game, shown, places)
-    losses |= generator_step(game, shown, places, adversarial_weight, learns=fights)
-    if fights:
-        game.follow(keep)
+    losses |= generator_step(game, shown, places, adversarial_weight, fights=fights)
+    game.follow(keep)
     return losses
 
 
@@ -73,9 +81,9 @@ def critic_step(game: MusicGame, shown: Lesson, places: Places) -> Losses:
 
 
 def generator_step(
-    game: MusicGame, shown: Lesson, places: Places, adversarial_weight: float, *, learns: bool = True
+    game: MusicGame, shown: Lesson, places: Places, adversarial_weight: float, *, fights: bool = True
 ) -> Losses:
-    """Teach the generator to make what passes for what follows; or only measure how far it is from that."""
+    """Teach the generator to make what its teacher makes and, where it fights, what passes for what follows."""
     critic: Critic = game.critic.requires_grad_(False)  # its gradients would be computed and thrown away
     try:
         with torch.no_grad():
@@ -83,21 +91,31 @@ def generator_step(
             wanted = critic.judge(known, places.before, places.real).features
         verdict = critic.judge(known, places.before, places.made)
         adversarial, matching = F.softplus(-verdict.logits).mean(), _apart(verdict.features, wanted)
-        if learns:
-            descend(game, "generator", adversarial_weight * adversarial + MATCHING * matching)
+        distance = F.mse_loss(places.made, places.taught)
+        loss = DISTILLATION * distance
+        if fights:
+            loss = loss + adversarial_weight * adversarial + MATCHING * matching
+        descend(game, "generator", loss)
     finally:
         critic.requires_grad_(True)
-    return {"g_adversarial": adversarial.detach().double(), "g_matching": matching.detach().double()}
+    found = {"g_adversarial": adversarial, "g_matching": matching, "g_distance": distance}
+    return {name: value.detach().double() for name, value in found.items()}
 
 
 def _play(game: MusicGame, shown: Lesson, random: torch.Generator) -> Places:
-    """Let the generator go on at some places of a batch."""
-    known = game.generator(shown.spoilt, shown.guide, shown.much).context.flatten(0, 1)
+    """Let the generator go on at some places of a batch, and its teacher from the same noise."""
     before, real = shown.before.flatten(0, 1), shown.target.flatten(0, 1)
-    chosen = torch.randperm(len(known), generator=random, device=known.device)[:PLACES]
-    flow = game.generator.flow
-    made = flow.sample(known[chosen], normal(real[chosen], random), flow.times(FLOW_STEPS))
-    return Places(chosen, seen(game, before[chosen]), seen(game, real[chosen]), seen(game, made))
+    chosen = torch.randperm(len(real), generator=random, device=real.device)[:PLACES]
+    noise = normal(real[chosen], random)
+
+    def go_on(network: FrameGenerator, flow_steps: int) -> Tensor:
+        known = network(shown.spoilt, shown.guide, shown.much).context.flatten(0, 1)[chosen]
+        return network.flow.sample(known, noise, network.flow.times(flow_steps))
+
+    made = go_on(game.generator, FLOW_STEPS)
+    with torch.no_grad():
+        taught = go_on(game.teacher, TEACHER_STEPS)
+    return Places(chosen, *(seen(game, steps) for steps in (before[chosen], real[chosen], made, taught)))
 
 
 def _known(game: MusicGame, shown: Lesson, places: Places) -> Tensor:

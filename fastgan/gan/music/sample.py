@@ -17,9 +17,8 @@ from fastgan.gan.music.excerpts import LEVEL, SILENT
 from fastgan.gan.music.game import MusicGame
 from fastgan.gan.music.guide import Course, guide_of
 from fastgan.gan.music.latents import SPAN_S
-from fastgan.gan.music.play import FLOW_STEPS
+from fastgan.gan.music.play import FLOW_STEPS, TEACHER_STEPS
 from fastgan.gan.stage import Tick
-from fastgan.nn.frame_generator import FrameGenerator
 from fastgan.nn.spectral import to_levels
 from fastgan.ops.stft import Resynthesis, resynthesise
 
@@ -29,6 +28,9 @@ WARM_S = 2.0
 DIVERGED = "the generator gives NaN or infinity: its weights diverged; train again with a smaller learning rate"
 
 Samples = NDArray[np.int16]
+
+COARSE = 0.4
+"""Share of a frame's principal components, the largest first, that give its level and its colour; the others are its fine grain."""
 
 _BLOCK = 16  # steps that noise is drawn for at a time, and whose frames are decoded together
 
@@ -40,11 +42,13 @@ class Taste:
     Attributes:
         temperature: spread of the noise that frames are made from; 1 as it was taught, less for calmer music. More keeps pieces
             from staying where they are (docs/log.md).
+        fine: the same of the components beyond `COARSE` of a frame's, as a factor: less noise there lets notes be held.
         spoilt: how much noise it is told that the frames before have: the more, the less it trusts them, 0 to 0.3.
         flow_steps: steps of the flow for a frame.
     """
 
     temperature: float
+    fine: float
     spoilt: float
     flow_steps: int
 
@@ -54,8 +58,8 @@ class Taste:
         return PLAYED if stage == "game" else FITTED
 
 
-FITTED = Taste(temperature=1.25, spoilt=0.2, flow_steps=6)
-PLAYED = Taste(temperature=1.1, spoilt=0.2, flow_steps=FLOW_STEPS)
+FITTED = Taste(temperature=1.25, fine=0.8, spoilt=0.2, flow_steps=TEACHER_STEPS)
+PLAYED = Taste(temperature=1.25, fine=0.55, spoilt=0.2, flow_steps=FLOW_STEPS)
 
 
 @dataclass(frozen=True)
@@ -72,19 +76,22 @@ class Prime:
 
 
 def make_steps(
-    network: FrameGenerator, course: Course, *, seeds: Sequence[int], taste: Taste, prime: Prime | None = None
+    game: MusicGame, course: Course, *, seeds: Sequence[int], taste: Taste, prime: Prime | None = None
 ) -> Iterator[Tensor]:
     """Make pieces for ever, side by side: yields blocks of latent steps [B, 16, D].
 
     Args:
-        network: makes them.
+        game: whose average makes them.
         course: how they go on.
         seeds: of the noise of each piece, [B].
         taste: how.
         prime: None to begin with nothing.
     """
     randoms = [torch.Generator().manual_seed(seed) for seed in seeds]
-    like = network.enter.weight
+    network, like = game.average, game.average.enter.weight
+    spread = like.new_full((game.encoder.latents,), taste.temperature)
+    spread[round(COARSE * game.encoder.latents) :] *= taste.fine
+    spread = spread.repeat(game.group)
     spoilt = like.new_full((len(seeds),), taste.spoilt)
     before = like.new_zeros(len(seeds), 1, network.latents)
     told = before[:, :0]  # of the frames that were there before
@@ -95,7 +102,7 @@ def make_steps(
         drawn = torch.stack([torch.randn(_BLOCK, network.latents, generator=random) for random in randoms])
         guide = course.steps(place, _BLOCK).to(like)
         guide = torch.cat((told, guide), 1) if told.shape[1] else guide
-        noise = drawn.to(like) * taste.temperature
+        noise = drawn.to(like) * spread
         made, state = network.go_on(before, guide, spoilt, noise, state=state, flow_steps=taste.flow_steps)
         before, told, place = made[:, -1:], told[:, :0], place + _BLOCK
         yield made
@@ -129,7 +136,7 @@ def stream(
         taste: how.
         prime: what it goes on from; that is not part of it.
     """
-    blocks = make_steps(game.average, course, seeds=[seed], taste=taste, prime=prime)
+    blocks = make_steps(game, course, seeds=[seed], taste=taste, prime=prime)
     back = Resynthesis(game.frames)
     skip = 0 if prime is not None else round(WARM_S * game.frames_per_s)
     for levels in make_levels(game, blocks):
@@ -207,7 +214,7 @@ def make_clips(
     skip = round(WARM_S * game.frames_per_s)
     wanted = skip + math.ceil(length / game.frames.hop)
     levels, have = [], 0
-    for part in make_levels(game, make_steps(game.average, course, seeds=seeds, taste=taste)):
+    for part in make_levels(game, make_steps(game, course, seeds=seeds, taste=taste)):
         if not torch.isfinite(part).all():
             raise BadInput(DIVERGED)
         levels.append(part)

@@ -32,8 +32,9 @@ _MEASURED = 16  # batches of excerpts
 _PART = 256  # frames of a piece that are looked at together
 _WARM_UP = 100  # steps in which the learning rate rises
 _LAST = 0.02  # of the learning rate, at the end
-GENERATOR_SHARE = 0.02  # of the critic's learning rate: the critic must keep up
-CRITIC_ALONE, CRITIC_ALONE_SHARE = 300, 0.2  # steps that the critic learns alone at first, and of the stage, at most
+GENERATOR_SHARE = 0.05  # of the critic's learning rate: the critic must keep up
+PUPIL_SHARE = 0.3  # the same while it learns from its teacher alone
+PUPIL, PUPIL_AT_MOST = 300, 0.2  # steps for which it does that, and share of the stage
 KEEP, KEEP_GAME = 0.999, 0.99  # share of the running average that stays, once it has a past
 
 
@@ -259,9 +260,10 @@ class GameStage(FrameStage):
     def step(self, step: int) -> Losses:
         """Play against the critic, from excerpts of a batch."""
         if step == 0:  # the average is what was judged the best, and by far the calmer
-            self.game.generator.load_state_dict(self.game.average.state_dict())
-        self.game.optimisers["generator"].lr *= GENERATOR_SHARE
-        fights = step >= CRITIC_ALONE or self.progress >= CRITIC_ALONE_SHARE
+            for network in (self.game.generator, self.game.teacher):
+                network.load_state_dict(self.game.average.state_dict())
+        fights = step >= PUPIL or self.progress >= PUPIL_AT_MOST
+        self.game.optimisers["generator"].lr *= GENERATOR_SHARE if fights else PUPIL_SHARE
         how: dict[str, Any] = {"adversarial_weight": self.adversarial_weight, "fights": fights}
         return game_step(self.game, self.batch_at(step), self.random("train", step), KEEP_GAME, **how)
 

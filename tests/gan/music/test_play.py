@@ -58,15 +58,41 @@ def test_each_step_teaches_its_own_network() -> None:
 
 
 @pytest.mark.parametrize("fights", [False, True])
-def test_the_generator_waits_until_it_fights(fights: bool) -> None:
+def test_the_generator_does_not_listen_to_the_critic_until_it_fights(fights: bool) -> None:
+    learnt = []
+    for critic in (1, 2):
+        game = ready()
+        torch.manual_seed(critic)
+        torch.nn.init.normal_(game.critic.dense.weight)
+        generator_step(game, *places_of(game), 1.0, fights=fights)
+        learnt.append(game.generator.flow.point.weight.clone())
+    assert torch.equal(*learnt) is not fights
+
+
+@pytest.mark.parametrize("fights", [False, True])
+def test_a_step_of_the_game_leaves_the_teacher_as_it_is(fights: bool) -> None:
     game = ready()
     random = torch.Generator().manual_seed(0)
 
     def play() -> None:
         losses = game_step(game, batch_of(), random, 0.9, adversarial_weight=1.0, fights=fights)
-        assert losses.keys() == {"d_loss", "d_accuracy", "d_slope", "g_adversarial", "g_matching"}
+        assert losses.keys() == {"d_loss", "d_accuracy", "d_slope", "g_adversarial", "g_matching", "g_distance"}
 
-    assert changed(game, play) == ({"critic", "generator", "average"} if fights else {"critic"})
+    assert changed(game, play) == {"critic", "generator", "average"}
+
+
+def test_two_steps_of_the_flow_learn_to_do_what_six_did() -> None:
+    game = ready(3e-3)
+    torch.nn.init.normal_(game.generator.flow.point.weight, std=0.3)  # paths that bend
+    game.teacher.load_state_dict(game.generator.state_dict())
+    first = places_of(game)[1]
+    for seed in range(150):
+        generator_step(game, *places_of(game, seed), 1.0, fights=False)
+    last = places_of(game)[1]
+    assert torch.equal(first.taught, last.taught)
+    before, after = (torch.nn.functional.mse_loss(one.made, one.taught) for one in (first, last))
+    assert after < before / 3
+    assert before < last.taught.var()  # it is not by a teacher who makes nothing
 
 
 def test_places_are_steps_of_the_music_with_those_before_them() -> None:

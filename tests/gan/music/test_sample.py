@@ -80,13 +80,22 @@ def test_the_first_samples_do_not_depend_on_how_many_follow(game: MusicGame) -> 
 
 
 def test_pieces_made_together_are_those_made_alone(game: MusicGame) -> None:
-    network = game.average
-    together = next(make_steps(network, course(game, 3, 20), seeds=[1, 2], taste=FITTED))
-    alone = [
-        next(make_steps(network, course(game, row), seeds=[seed], taste=FITTED)) for row, seed in ((3, 1), (20, 2))
-    ]
+    together = next(make_steps(game, course(game, 3, 20), seeds=[1, 2], taste=FITTED))
+    alone = [next(make_steps(game, course(game, row), seeds=[seed], taste=FITTED)) for row, seed in ((3, 1), (20, 2))]
     assert torch.allclose(together, torch.cat(alone), atol=1e-4)
     assert not torch.allclose(together[0], together[1], atol=0.1)
+
+
+def test_the_fine_grain_of_frames_is_made_from_less_noise(game: MusicGame) -> None:
+    """Seen where the flow leaves noise as it is."""
+    torch.nn.init.zeros_(game.average.flow.velocity.weight)
+    calm, lively = (
+        next(make_steps(game, course(game, 3), seeds=[1], taste=Taste(2.0, fine, 0.2, 2)))[0].unflatten(-1, (2, 12))
+        for fine in (0.25, 1.0)
+    )
+    assert torch.equal(calm[..., :5], lively[..., :5])  # two fifths of twelve
+    assert torch.allclose(calm[..., 5:], lively[..., 5:] / 4)
+    assert lively.std() == pytest.approx(2, rel=0.2)
 
 
 def test_clips_have_the_length_and_the_level_that_they_are_judged_at(game: MusicGame) -> None:
@@ -141,7 +150,7 @@ def test_a_generator_that_diverged_is_named(game: MusicGame) -> None:
 
 
 def test_it_streams_in_bounded_pieces(game: MusicGame) -> None:
-    blocks = list(islice(make_levels(game, make_steps(game.average, course(game, 3), seeds=[1], taste=FITTED)), 4))
+    blocks = list(islice(make_levels(game, make_steps(game, course(game, 3), seeds=[1], taste=FITTED)), 4))
     assert {block.shape[1] for block in blocks[1:]} == {16 * game.group}
 
 

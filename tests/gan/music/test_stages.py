@@ -31,7 +31,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "JUDGED", 2)
     monkeypatch.setattr(module, "JUDGED_S", 1.0)
     monkeypatch.setattr(module, "ENCODER_FRAMES", 14)
-    monkeypatch.setattr(module, "CRITIC_ALONE", 1)
+    monkeypatch.setattr(module, "PUPIL", 1)
 
 
 def stage_of(name: str, folder: Path, game: MusicGame) -> MusicStage:
@@ -83,25 +83,28 @@ def test_only_what_a_stage_trains_changes(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "progress", "fights"), [(49, 0.0, False), (50, 0.0, True), (1, module.CRITIC_ALONE_SHARE, True)]
+    ("step", "progress", "fights"), [(49, 0.0, False), (50, 0.0, True), (1, module.PUPIL_AT_MOST, True)]
 )
-def test_the_critic_learns_alone_at_first(
+def test_the_generator_learns_from_its_teacher_alone_at_first(
     step: int, progress: float, fights: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For some steps, and for no more than a part of a short stage."""
+    """For some steps, and for no more than a part of a short stage; it learns faster from the teacher than from the critic."""
+    told = {}
+    monkeypatch.setattr(module, "game_step", lambda *_, **how: told.update(how) or {})
+    monkeypatch.setattr(module, "PUPIL", 50)
     game = small_game()
     stage = stage_of("game", tmp_path, game)
-    monkeypatch.setattr(module, "CRITIC_ALONE", 50)
     stage.progress = progress
-    before = game.generator.flow.velocity.bias.clone()
     stage.advance(step, 1)
-    assert torch.equal(game.generator.flow.velocity.bias, before) != fights
+    assert told["fights"] == fights
+    share = module.GENERATOR_SHARE if fights else module.PUPIL_SHARE
+    assert game.optimisers["generator"].lr == pytest.approx(share * game.optimisers["critic"].lr)
 
 
 def test_the_critic_learns_to_tell_music_from_what_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     game = small_game()
     stage = stage_of("game", tmp_path, game)
-    monkeypatch.setattr(module, "CRITIC_ALONE", 1000)
+    monkeypatch.setattr(module, "PUPIL", 1000)
     stage.lr = 5e-3
     first = stage.advance(0, 5)
     for step in range(5, 150, 5):
@@ -118,6 +121,7 @@ def test_the_game_begins_with_the_average(tmp_path: Path) -> None:
     stage.lr = 0.0
     stage.advance(0, 1)
     assert torch.equal(game.generator.enter.bias, game.average.enter.bias)
+    assert torch.equal(game.teacher.enter.bias, game.average.enter.bias)
 
 
 def test_the_encoder_is_never_worse_than_its_components(tmp_path: Path) -> None:
