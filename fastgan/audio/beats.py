@@ -4,6 +4,7 @@ The tempo is the strongest of the autocorrelation, weighted towards 120 beats a 
 on onsets, found by dynamic programming. Source: Ellis, "Beat tracking by dynamic programming", 2007.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,10 +28,12 @@ class Beats:
     Attributes:
         count: float64 [T], at each frame the number of beats before it, with the part of the one that is on.
         period: frames from beat to beat.
+        regularity: correlation of what begins with what began a beat earlier, 0 to 1.
     """
 
     count: Floats
     period: float
+    regularity: float
 
 
 def find_beats(strength: Floats, frames_per_s: float) -> Beats:
@@ -56,7 +59,7 @@ def find_beats(strength: Floats, frames_per_s: float) -> Beats:
     before, after = frames < places[0], frames > places[-1]
     count[before] = (frames[before] - places[0]) / period
     count[after] = len(places) - 1 + (frames[after] - places[-1]) / period
-    return Beats(count - count[0], period)
+    return Beats(count - count[0], period, _regularity(onsets, round(period)))
 
 
 def onset_strength(levels: NDArray[np.floating]) -> Floats:
@@ -98,6 +101,20 @@ def _period(onsets: Floats, frames_per_s: float) -> float:
     near = np.arange(over * lag - over // 2, over * lag + over // 2 + 1)
     near = near[(near > 0) & (near < count)]
     return float(near[np.argmax(match[near])]) / over
+
+
+def _regularity(onsets: Floats, period: int) -> float:
+    """Correlation with the onsets a period earlier, or a frame beside it: periods are no whole frames."""
+    found = 0.0
+    for lag in (period - 1, period, period + 1):
+        one, other = (
+            (part - part.mean() for part in (onsets[:-lag], onsets[lag:]))
+            if 0 < lag < len(onsets)
+            else (onsets[:0],) * 2
+        )
+        power = math.sqrt(float((one @ one) * (other @ other)))
+        found = max(found, float(one @ other) / power) if power > 0 else found
+    return found
 
 
 _RETURNS = ((1, 1.0), (2, 0.5), (4, 0.25))

@@ -27,6 +27,7 @@ class Styles(nn.Module):
     bank: Tensor
     genre: Tensor
     period: Tensor
+    regularity: Tensor
     first: Tensor
     last: Tensor
     rows: Tensor
@@ -41,6 +42,7 @@ class Styles(nn.Module):
         self.register_buffer("bank", torch.zeros(ROWS, self.size))
         self.register_buffer("genre", torch.zeros(ROWS, dtype=torch.int64))
         self.register_buffer("period", torch.ones(ROWS))  # seconds from beat to beat
+        self.register_buffer("regularity", torch.zeros(ROWS))  # of the beat, 0 to 1
         self.register_buffer("first", torch.zeros(ROWS, dtype=torch.int64))  # row of the piece that a row is of
         self.register_buffer("last", torch.zeros(ROWS, dtype=torch.int64))
         self.register_buffer("rows", torch.tensor(0))  # how many are in use
@@ -51,13 +53,14 @@ class Styles(nn.Module):
         return bool(self.rows)
 
     @torch.no_grad()
-    def fit(self, means: list[Tensor], genres: list[int], periods: list[float]) -> None:
+    def fit(self, means: list[Tensor], genres: list[int], periods: list[float], regularities: list[float]) -> None:
         """Find the components, and keep the styles of the pieces, of each a part in one go as long as its share.
 
         Args:
             means: mean frames of each piece [R, K], one for each second.
             genres: of the pieces.
             periods: seconds from beat to beat, of the pieces.
+            regularities: of their beats, 0 to 1.
         """
         every = torch.cat(means).double()
         self.mean.copy_(every.mean(0))
@@ -67,13 +70,13 @@ class Styles(nn.Module):
         spread = values.flip(0)[:size].clamp_min(_LEAST * values[-1].clamp_min(1e-12)).sqrt()
         self.components.copy_(vectors.flip(1)[:, :size] / spread)
         share, used = min(1.0, ROWS / len(every)), 0
-        for mean, genre, period in zip(means, genres, periods, strict=True):
+        for mean, genre, period, regularity in zip(means, genres, periods, regularities, strict=True):
             count = min(max(1, int(share * len(mean))), ROWS - used)
             begin = (len(mean) - count) // 2
             here = slice(used, used + count)
             kept = mean[begin : begin + count].to(self.mean)
             self.bank[here] = self(kept, torch.full((count,), genre, device=kept.device))
-            self.genre[here], self.period[here] = genre, period
+            self.genre[here], self.period[here], self.regularity[here] = genre, period, regularity
             self.first[here], self.last[here] = used, used + count - 1
             used += count
         self.rows.fill_(used)

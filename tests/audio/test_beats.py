@@ -69,3 +69,15 @@ def test_too_little_is_refused() -> None:
         find_beats(np.array([1.0, 2.0]), RATE)
     with pytest.raises(ValueError, match="finite"):
         find_beats(np.array([1.0, np.nan, 2.0]), RATE)
+
+
+def test_regularity_is_that_of_what_begins_with_the_beat() -> None:
+    clear, weak = (find_beats(pulse(60, 107, noise=noise), RATE).regularity for noise in (0.05, 1.0))
+    assert 0.5 < clear < 1
+    assert 0.05 < weak < clear - 0.2
+    drawn = [find_beats(np.random.default_rng(seed).random(2000), RATE).regularity for seed in range(5)]
+    assert max(drawn) < 0.15  # no pulse: what the strongest of many tempi has by chance
+    assert find_beats(np.zeros(300), RATE).regularity == 0
+    assert find_beats(pulse(60, 120.0, noise=0) * 7, RATE).regularity == pytest.approx(
+        find_beats(pulse(60, 120.0, noise=0), RATE).regularity
+    )

@@ -12,7 +12,12 @@ def known(genres: int = 1, pieces: int = 6, seconds: int = 50) -> tuple[Styles, 
     shapes = torch.randn(2, 6, generator=random)
     means = [torch.randn(seconds, 2, generator=random) @ shapes + 3 for _ in range(pieces)]
     styles = Styles(6, 2, genres)
-    styles.fit(means, [n % genres for n in range(pieces)], [0.5 + 0.01 * n for n in range(pieces)])
+    styles.fit(
+        means,
+        [n % genres for n in range(pieces)],
+        [0.5 + 0.01 * n for n in range(pieces)],
+        [0.1 * n for n in range(pieces)],
+    )
     return styles, means
 
 

@@ -34,6 +34,7 @@ class Course:
         rows: [B], the second of the music that each piece begins as.
         style: [B, S], kept throughout instead, for pieces that go on from a recording; None otherwise.
         period: [B], seconds from beat to beat.
+        regularity: [B], of the beat, 0 to 1.
         count: float64 [B], beats before the first step.
         step_s: seconds of a step.
     """
@@ -42,13 +43,15 @@ class Course:
     rows: Tensor
     style: Tensor | None
     period: Tensor
+    regularity: Tensor
     count: Tensor
     step_s: float
 
     @classmethod
     def of_rows(cls, styles: Styles, rows: Tensor, step_s: float) -> "Course":
         """Pieces that begin as these seconds of the music, on a beat."""
-        return cls(styles, rows, None, styles.period[rows], torch.zeros(len(rows), dtype=torch.float64), step_s)
+        begin = torch.zeros(len(rows), dtype=torch.float64)
+        return cls(styles, rows, None, styles.period[rows], styles.regularity[rows], begin, step_s)
 
     def steps(self, first: int, count: int) -> Tensor:
         """What the frames of steps from number `first` on are told, [B, count, G]."""

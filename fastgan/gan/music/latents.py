@@ -33,6 +33,7 @@ class Latents:
         means: of each piece, float32 [R, K], mean frames over `SPAN_S`, one for every second.
         genres: of each piece, the number of its genre.
         periods: of each piece, seconds from beat to beat.
+        regularities: of each piece's beat, 0 to 1.
     """
 
     def __init__(self, music: Music, encoder: SpectralEncoder, genres: list[str], tick: Callable[[float], None]):
@@ -43,6 +44,7 @@ class Latents:
         self._counts = np.empty(len(music))
         self.means: list[Tensor] = []
         self.periods: list[float] = []
+        self.regularities: list[float] = []
         self.genres = [genres.index(piece.clip.genre) for piece in music.pieces]
         for piece in music.pieces:
             here = slice(piece.first, piece.first + piece.frames)
@@ -52,6 +54,7 @@ class Latents:
             beats = find_beats(strength, seconds)
             self._counts[here] = beats.count
             self.periods.append(beats.period / seconds)
+            self.regularities.append(beats.regularity)
             tick((piece.first + piece.frames) / len(music))
         self._rows = np.cumsum([0, *map(len, self.means)])
         self._every_mean = torch.cat(self.means)

@@ -17,6 +17,7 @@ from fastgan.gan.music.excerpts import LEVEL, SILENT
 from fastgan.gan.music.game import MusicGame
 from fastgan.gan.music.guide import Course, guide_of
 from fastgan.gan.music.latents import SPAN_S
+from fastgan.gan.music.noise import Noise
 from fastgan.gan.music.play import FLOW_STEPS, TEACHER_STEPS
 from fastgan.gan.stage import Tick
 from fastgan.nn.spectral import to_levels
@@ -59,7 +60,7 @@ class Taste:
 
 
 FITTED = Taste(temperature=1.25, fine=0.8, spoilt=0.2, flow_steps=TEACHER_STEPS)
-PLAYED = Taste(temperature=1.25, fine=0.55, spoilt=0.2, flow_steps=FLOW_STEPS)
+PLAYED = Taste(temperature=1.25, fine=0.7, spoilt=0.2, flow_steps=FLOW_STEPS)
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def make_steps(
         taste: how.
         prime: None to begin with nothing.
     """
-    randoms = [torch.Generator().manual_seed(seed) for seed in seeds]
+    fresh = Noise(course, seeds, game.average.latents)
     network, like = game.average, game.average.enter.weight
     spread = like.new_full((game.encoder.latents,), taste.temperature)
     spread[round(COARSE * game.encoder.latents) :] *= taste.fine
@@ -99,10 +100,9 @@ def make_steps(
         before, told = torch.cat((before, prime.steps), 1), prime.guide
     state, place = None, 0
     while True:
-        drawn = torch.stack([torch.randn(_BLOCK, network.latents, generator=random) for random in randoms])
         guide = course.steps(place, _BLOCK).to(like)
         guide = torch.cat((told, guide), 1) if told.shape[1] else guide
-        noise = drawn.to(like) * spread
+        noise = fresh.next(_BLOCK).to(like) * spread
         made, state = network.go_on(before, guide, spoilt, noise, state=state, flow_steps=taste.flow_steps)
         before, told, place = made[:, -1:], told[:, :0], place + _BLOCK
         yield made
@@ -197,9 +197,10 @@ def continued(game: MusicGame, recording: Samples, genre: int | None) -> tuple[C
         style[:, None].expand(-1, steps.shape[1], -1), counts[None, : steps.shape[1] * game.group : game.group]
     )
     period = torch.tensor([beats.period / game.frames_per_s], device=game.device, dtype=torch.float64)
+    regularity = torch.tensor([beats.regularity], device=game.device)
     begin = counts[steps.shape[1] * game.group - 1 :][:1] + 1 / beats.period
     rows = torch.zeros(1, dtype=torch.int64, device=game.device)
-    return Course(game.styles, rows, style, period, begin, game.step_s), Prime(steps, told)
+    return Course(game.styles, rows, style, period, regularity, begin, game.step_s), Prime(steps, told)
 
 
 @torch.inference_mode()

@@ -178,7 +178,8 @@ class FrameStage(MusicStage):
         self.latents = Latents(train, self.game.encoder, self.game.genres, lambda share: tick(0.9 * share))
         self.unseen = Latents(held_out, self.game.encoder, self.game.genres, lambda share: tick(0.9 + 0.1 * share))
         if not self.game.styles.fitted:
-            self.game.styles.fit(self.latents.means, self.latents.genres, self.latents.periods)
+            every = self.latents
+            self.game.styles.fit(every.means, every.genres, every.periods, every.regularities)
         return {}
 
     def batch_at(self, step: int) -> Batch:

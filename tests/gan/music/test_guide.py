@@ -34,7 +34,8 @@ def test_a_course_can_be_cut_anywhere_and_keeps_its_tempo() -> None:
 def test_a_course_from_a_recording_keeps_its_style_and_goes_on_in_its_beat() -> None:
     styles, _ = known()
     style = torch.tensor([[0.3, -0.7]])
-    course = Course(styles, torch.zeros(1, dtype=torch.int64), style, torch.tensor([0.5]), torch.tensor([2.25]), 0.1)
+    beat, begin = (torch.tensor([0.5]), torch.tensor([0.8])), torch.tensor([2.25])
+    course = Course(styles, torch.zeros(1, dtype=torch.int64), style, *beat, begin, 0.1)
     told = course.steps(0, 6)
     assert torch.equal(told[:, :, :2], style[:, None].expand(1, 6, 2))
     assert told[0, 0, 2 + CYCLES.index(1.0)].item() == pytest.approx(1)  # a quarter of a beat

@@ -42,7 +42,7 @@ def test_a_style_is_that_of_its_own_piece(tmp_path: Path) -> None:
     )
     game.encoder.fit_components(FRAMES.magnitudes(music.sound(p, 0, p.frames)) for p in music.pieces)
     kept = Latents(music, game.encoder, game.genres, ignore)
-    game.styles.fit(kept.means, kept.genres, kept.periods)
+    game.styles.fit(kept.means, kept.genres, kept.periods, kept.regularities)
     excerpts = Excerpts(music, length=8, batch=1, seed=0)
     genre = [game.genres.index(piece.clip.genre) for piece in music.pieces]
     means = [encode(music, piece, game.encoder)[0].mean(0) for piece in music.pieces]

@@ -43,7 +43,7 @@ def game(tmp_path: Path) -> MusicGame:
     music, game = music_of(corpus_of(tmp_path, tunes(4, 12.0))), small_game()
     game.encoder.fit_components(FRAMES.magnitudes(music.sound(p, 0, p.frames)) for p in music.pieces)
     kept = Latents(music, game.encoder, game.genres, ignore)
-    game.styles.fit(kept.means, kept.genres, kept.periods)
+    game.styles.fit(kept.means, kept.genres, kept.periods, kept.regularities)
     torch.manual_seed(0)
     for weight in game.encoder.synthesis.parameters():
         torch.nn.init.normal_(weight, std=0.02)
@@ -168,7 +168,7 @@ def test_the_first_sound_comes_within_half_a_second(tmp_path: Path, any_threads:
     music = Music(corpus, corpus.index.clips, frames, 8)
     game.encoder.fit_components(frames.magnitudes(music.sound(p, 0, p.frames)) for p in music.pieces)
     kept = Latents(music, game.encoder, game.genres, ignore)
-    game.styles.fit(kept.means, kept.genres, kept.periods)
+    game.styles.fit(kept.means, kept.genres, kept.periods, kept.regularities)
     took = []
     for _ in range(3):
         began = time.process_time()
