@@ -34,7 +34,7 @@ _WARM_UP = 100  # steps in which the learning rate rises
 _LAST = 0.02  # of the learning rate, at the end
 GENERATOR_SHARE = 0.05  # of the critic's learning rate: the critic must keep up
 PUPIL_SHARE = 0.3  # the same while it learns from its teacher alone
-PUPIL, PUPIL_AT_MOST = 300, 0.2  # steps for which it does that, and share of the stage
+PUPIL, PUPIL_AT_MOST = 200, 0.5  # steps for which it does that, and share of the stage
 KEEP, KEEP_GAME = 0.999, 0.99  # share of the running average that stays, once it has a past
 
 
