@@ -106,14 +106,11 @@ def _period(onsets: Floats, frames_per_s: float) -> float:
 def _regularity(onsets: Floats, period: int) -> float:
     """Correlation with the onsets a period earlier, or a frame beside it: periods are no whole frames."""
     found = 0.0
-    for lag in (period - 1, period, period + 1):
-        one, other = (
-            (part - part.mean() for part in (onsets[:-lag], onsets[lag:]))
-            if 0 < lag < len(onsets)
-            else (onsets[:0],) * 2
-        )
+    for lag in (lag for lag in (period - 1, period, period + 1) if 0 < lag < len(onsets)):
+        one, other = (part - part.mean() for part in (onsets[:-lag], onsets[lag:]))
         power = math.sqrt(float((one @ one) * (other @ other)))
-        found = max(found, float(one @ other) / power) if power > 0 else found
+        if power > 0:
+            found = max(found, float(one @ other) / power)
     return found
 
 
