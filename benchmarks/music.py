@@ -94,8 +94,8 @@ def values_of(one: Set) -> dict[str, float]:
 
 
 def pairs(game: list[list[Set]], fit: list[list[Set]]) -> str:
-    """What the game changes, in Markdown: of each seed as many sets by fit alone and with the game, in pairs."""
-    lines = ["| | fit alone | with the game | difference (standard error) | by seed |", "|" + "---|" * 5]
+    """What the trainer's choice (fit, where it rejected the game) changes against fit alone, in Markdown, in pairs."""
+    lines = ["| | fit alone | the trainer's choice | difference (standard error) | by seed |", "|" + "---|" * 5]
     ours, theirs = ([[values_of(one) for one in sets] for sets in every] for every in (game, fit))
     for title in (title for title in theirs[0][0] if all(title in one for sets in ours + theirs for one in sets)):
         one, other = ([[values[title] for values in sets] for sets in every] for every in (ours, theirs))
@@ -136,7 +136,7 @@ def main(told: list[str] | None = None, say: Say = print) -> None:
     parser.add_argument("data", type=Path, help="folder of music in one style")
     parser.add_argument("--seeds", default="0,1,2", help="separated by commas")
     parser.add_argument(
-        "--sets", type=int, default=1, help="of ten pieces, of each seed by fit alone and with the game"
+        "--sets", type=int, default=1, help="of ten pieces, of each seed by fit alone and by the trainer's choice"
     )
     parser.add_argument("--out", type=Path, default=Path("runs/music"), help="folder of the runs")
     parser.add_argument("--paper", action="store_true", help="compare the preset paper, too")
