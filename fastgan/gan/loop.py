@@ -27,6 +27,7 @@ class Position:
         seconds: spent on the open epoch.
         best: lowest measure of those that `judged_by` names, of this stage and of those before it that are judged likewise.
         best_here: whether it is of this stage.
+        before: the measure of what the stage began with, where the stage has measured it anew.
         eased: how often the stage went back to its best checkpoint.
     """
 
@@ -38,6 +39,7 @@ class Position:
     seconds: float = 0.0
     best: float | None = None
     best_here: bool = False
+    before: float | None = None
     eased: int = 0
 
 
@@ -97,6 +99,9 @@ class Loop:
         try:
             with self.screen.bar(f"{stage.name}: getting ready", 1) as bar:
                 constants = stage.begin(self._watch(bar))
+                if at.stage_step == 0 and at.best is not None:
+                    at.before = stage.measure_before(self._watch(bar))
+                    at.best = at.best if at.before is None else at.before
             while at.stage_epoch < epochs:
                 began, warm = time.monotonic() - at.seconds, None
                 with self.screen.bar(
@@ -153,6 +158,7 @@ class Loop:
             "seconds": round(seconds, 3),
             "windows_per_s": round(at.epoch_step * stage.batch / max(train_seconds, 1e-9), 1),
             **finite(trained | measured | constants),
+            **({} if at.before is None else {f"{stage.judged_by}_before": at.before}),
             **({"stopped_early": True} if early else {}),
             **({"alarm": ", ".join(stage.problems)} if stage.problems else {}),
             **self.run.keep_sound(epoch, sound, self.keep["rate"], f"epoch {epoch}, {stage.name}"),

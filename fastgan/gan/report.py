@@ -203,13 +203,18 @@ def _game(rows: list[Row]) -> dict[str, Any] | None:
 
 
 def game_paid(rows: list[Row]) -> tuple[float, float] | None:
-    """The lowest KAD of fit and of the game, from rows of the log without an alarm; None where one has none."""
+    """KAD of fit's best and the lowest of the game, from rows of the log without an alarm; None where one has none.
+
+    Both are of the game's clips, where it has measured what it began with.
+    """
     best = []
     for stage in ("fit", "game"):
         found = [_number(row.get("kad")) for row in rows if row["stage"] == stage and "alarm" not in row]
         known = [value for value in found if value is not None]
         best.append(min(known) if known else None)
     fit, game = best
+    before = [_number(row.get("kad_before")) for row in rows if row["stage"] == "game"]
+    fit = next((value for value in before if value is not None), fit)
     return None if fit is None or game is None else (fit, game)
 
 

@@ -70,6 +70,10 @@ class Stage(ABC):
         """Do what the steps rest on, once, before the first; columns that stay the same in every epoch."""
         return {}
 
+    def measure_before(self, tick: Tick) -> float | None:
+        """What the stage begins with, by the measure that `judged_by` names; None where the stage before has measured just that."""
+        return None
+
     def kept(self) -> Losses:
         """What a checkpoint keeps beside the networks."""
         return {}

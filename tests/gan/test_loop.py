@@ -58,12 +58,12 @@ class Told(Stage):
         return tune(length / RATE)
 
 
-def trained(stage: Told, folder: Path) -> tuple[Loop, list[dict[str, object]], str]:
+def trained(stage: Told, folder: Path, position: Position | None = None) -> tuple[Loop, list[dict[str, object]], str]:
     """Train to the end; the loop, the log and what the screen said."""
     said, run = StringIO(), Run.start(folder, {})
     screen = Screen(Console(file=said, width=200))
     loop = Loop(run, screen, Clock(0, 0), keep={"rate": RATE}, sample_length=RATE, save_every=1e9)
-    loop.position = Position(stage="told")
+    loop.position = position or Position(stage="told")
     try:
         loop.train(stage, epochs=len(stage.scores), steps=1)
         return loop, run.rows, said.getvalue()
@@ -93,6 +93,15 @@ def test_an_alarm_is_logged_and_shown_and_never_the_best(tmp_path: Path) -> None
     assert rows[1]["stepped_back"] is True
     assert loop.position.best == 3
     assert "alarm: silent clips" in said
+
+
+def test_what_a_stage_begins_with_is_measured_anew(tmp_path: Path) -> None:
+    """The stage before was lucky with its own clips: 3 there, 6 here, where the stage itself then comes to 5."""
+    stage = Told([7, 5])
+    stage.measure_before = lambda tick: 6.0
+    loop, rows, _ = trained(stage, tmp_path / "run", Position(stage="told", best=3))
+    assert [row["score_before"] for row in rows] == [6, 6]
+    assert (loop.position.best, loop.position.best_here) == (5, True)
 
 
 def test_before_there_is_a_best_the_run_goes_on(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from fastgan.gan.music.game import MusicGame
 from fastgan.gan.music.guide import Course
 from fastgan.gan.music.latents import Latents
 from fastgan.gan.music.play import game_step
-from fastgan.gan.music.sample import FITTED, PLAYED, make_clips, rebuild
+from fastgan.gan.music.sample import FITTED, PLAYED, Taste, make_clips, rebuild
 from fastgan.gan.music.steps import Batch, encoder_step, fit_loss, fit_step, show
 from fastgan.gan.seeds import derive
 from fastgan.gan.stage import Losses, Stage, Tick
@@ -200,6 +200,11 @@ class FrameStage(MusicStage):
             self.made = [np.zeros(round(JUDGED_S * self.game.rate), np.int16)]
             return {"val_loss": math.nan, "kad": math.nan}
         measured = {"val_loss": self._unseen_loss()}
+        judged, self.problems = self._listen(self.taste, tick)
+        return measured | judged
+
+    def _listen(self, taste: Taste, tick: Tick) -> tuple[dict[str, float], tuple[str, ...]]:
+        """Make the clips of this stage, always from the same noise, and judge them."""
         random = torch.Generator().manual_seed(derive(self.seed, "styles"))
         rows = self.game.styles.draw(JUDGED, random)
         self.made = make_clips(
@@ -207,11 +212,10 @@ class FrameStage(MusicStage):
             Course.of_rows(self.game.styles, rows, self.game.step_s),
             length=round(JUDGED_S * self.game.rate),
             seeds=[derive(self.seed, "clip", number) for number in range(JUDGED)],
-            taste=self.taste,
+            taste=taste,
             tick=lambda share: tick(0.7 * share),
         )
-        judged, self.problems = self.judge(self.made)
-        return measured | judged
+        return self.judge(self.made)
 
     def sample(self, length: int, tick: Tick) -> Samples:
         """The first of the clips that were judged, one after the other as far as they are wanted."""
@@ -257,6 +261,11 @@ class GameStage(FrameStage):
     def __init__(self, *args: Any, adversarial_weight: float, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.adversarial_weight = adversarial_weight
+
+    @torch.no_grad()
+    def measure_before(self, tick: Tick) -> float:
+        """What the judge says of fit's best on the clips of this stage: of many epochs the best was lucky with its own clips."""
+        return self._listen(FITTED, tick)[0]["kad"]
 
     def step(self, step: int) -> Losses:
         """Play against the critic, from excerpts of a batch."""

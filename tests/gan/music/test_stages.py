@@ -124,6 +124,16 @@ def test_the_game_begins_with_the_average(tmp_path: Path) -> None:
     assert torch.equal(game.teacher.enter.bias, game.average.enter.bias)
 
 
+def test_the_game_measures_what_fit_ended_with_by_its_own_clips(tmp_path: Path) -> None:
+    game = small_game()
+    fit, stage = stage_of("fit", tmp_path / "fit", game), stage_of("game", tmp_path / "game", game)
+    fit.evaluate(ignore)
+    heard: list[Sequence[np.ndarray]] = []
+    stage.judge = lambda clips: (heard.append(clips), ({"kad": 3.5}, ()))[1]
+    assert stage.measure_before(ignore) == 3.5
+    assert not any(np.array_equal(*pair) for pair in zip(heard[0], fit.made, strict=True))
+
+
 def test_the_encoder_is_never_worse_than_its_components(tmp_path: Path) -> None:
     game = small_game()
     stage = stage_of("encoder", tmp_path, game)
