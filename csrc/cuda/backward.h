@@ -10,8 +10,8 @@ template <typename Number, int kTiles>
 class BackwardBlock : Block<Number, Backward> {
   using Base = Block<Number, Backward>;
   using Base::call_, Base::plan_, Base::place_, Base::partials_, Base::cells_, Base::hidden_;
-  using Base::number, Base::put, Base::bytes, Base::cells, Base::unit_of, Base::column_of, Base::sequence_of,
-      Base::sequence_read, Base::in_states, Base::in_cells, Base::in_gates;
+  using Base::number, Base::put, Base::bytes, Base::cells, Base::unit_of, Base::unit_in_block, Base::column_of,
+      Base::sequence_of, Base::sequence_read, Base::in_states, Base::in_cells, Base::in_gates;
   using typename Base::Stored;
 
   // What a step needs of a cell besides products.
@@ -107,11 +107,11 @@ class BackwardBlock : Block<Number, Backward> {
 
   // One unit of one sequence by one step.
   FASTGAN_DEVICE void go_back(const Step& step, int cell, const Known& known) const {
-    const int unit = unit_of(cell), sequence = sequence_of(cell), row = cell % plan_.units;
+    const int unit = unit_of(cell), sequence = sequence_of(cell), row = unit_in_block(cell);
     if (unit >= hidden_) return;
     const std::int64_t state = in_states(sequence, unit);
     const bool goes_on = sequence < step.count_after;
-    const float from_after = goes_on ? partials_.total(row, column_of(cell), 0) : 0;
+    const float from_after = goes_on ? partials_.template total<kTiles>(row, column_of(cell), 0) : 0;
     if (!step.live(sequence)) {  // the step after was its first, or it has not begun
       if (goes_on && call_.d_h0 != nullptr) put(call_.d_h0, state, from_after);
       return;
@@ -122,7 +122,7 @@ class BackwardBlock : Block<Number, Backward> {
       if (call_.d_c_n != nullptr) d_c += number(call_.d_c_n, state);
     }
     if (!place_.last()) {
-      float from_above = partials_.total(row, column_of(cell), 1);
+      float from_above = partials_.template total<kTiles>(row, column_of(cell), 1);
       if (call_.masks != nullptr)
         from_above *=
             number(call_.masks, place_.columns_at(place_.layer()) + (step.row + sequence) * place_.out() + unit);

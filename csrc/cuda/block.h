@@ -30,8 +30,9 @@ class Block {
 
   // Units side by side, so that neighbouring threads read and write neighbouring numbers.
   FASTGAN_DEVICE int cells() const { return plan_.units * plan_.columns; }
-  FASTGAN_DEVICE int unit_of(int cell) const { return place_.first_unit() + cell % plan_.units; }
-  FASTGAN_DEVICE int column_of(int cell) const { return cell / plan_.units; }
+  FASTGAN_DEVICE int column_of(int cell) const { return divide(cell, plan_.unit); }
+  FASTGAN_DEVICE int unit_in_block(int cell) const { return cell - column_of(cell) * plan_.units; }
+  FASTGAN_DEVICE int unit_of(int cell) const { return place_.first_unit() + unit_in_block(cell); }
   FASTGAN_DEVICE int sequence_of(int cell) const { return place_.first_sequence() + column_of(cell); }
 
   // Where a number lies in tensors [L D,B,H], [L D,N,H], and that of the first of its four gates in [L D,N,4H].

@@ -9,9 +9,9 @@ template <typename Number, int kTiles>
 class ForwardBlock : GateBlock<Number, kTiles, Forward> {
   using Base = GateBlock<Number, kTiles, Forward>;
   using Base::call_, Base::plan_, Base::place_, Base::partials_, Base::cells_, Base::hidden_, Base::biases_;
-  using Base::number, Base::put, Base::bytes, Base::cells, Base::unit_of, Base::column_of, Base::sequence_of,
-      Base::in_states, Base::in_cells, Base::in_gates, Base::weights, Base::idle, Base::multiply_columns,
-      Base::activated, Base::next_cell;
+  using Base::number, Base::put, Base::bytes, Base::cells, Base::unit_of, Base::unit_in_block, Base::column_of,
+      Base::sequence_of, Base::in_states, Base::in_cells, Base::in_gates, Base::weights, Base::idle,
+      Base::multiply_columns, Base::activated, Base::next_cell;
   using typename Base::Stored;
 
  public:
@@ -25,18 +25,31 @@ class ForwardBlock : GateBlock<Number, kTiles, Forward> {
       const bool active = k >= 0 && k < call_.shape.steps;
       const Step step = place_.step(k);
       const Gates ahead = active && Number::kEarly ? from_input(step, thread()) : Gates();  // needs no other block
+      Cell found = {};
+      int last = -1;
       if (wave > 0) place_.wait(call_.flags, wave - 1);
       if (active) {
         multiply(step);
         sync();
-        for (int cell = thread(); cell < cells(); cell += threads())
-          advance(step, cell, Number::kEarly && cell == thread() ? ahead : from_input(step, cell));
+        for (int cell = thread(); cell < cells(); cell += threads()) {
+          if (cell != thread()) keep(step, cell - threads(), found);
+          found = advance(step, cell, Number::kEarly && cell == thread() ? ahead : from_input(step, cell));
+          last = cell;
+        }
       }
       if (wave + 1 < waves) place_.arrive(call_.flags, wave);
+      if (last >= 0) keep(step, last, found);  // nobody here waits for it
     }
   }
 
  private:
+  // What a step makes of a cell.
+  struct Cell {
+    Gates gates;
+    float c;
+    Stored h;
+  };
+
   // Whether there is a state before a step: zeros have no product.
   FASTGAN_DEVICE bool has_state(const Step& step) const { return step.count_before > 0 || call_.h0 != nullptr; }
 
@@ -52,7 +65,7 @@ class ForwardBlock : GateBlock<Number, kTiles, Forward> {
     if (cell >= cells() || unit >= hidden_ || !step.live(sequence_of(cell))) return {};
     float sum[4];
     FASTGAN_UNROLL_ALL
-    for (int q = 0; q < 4; ++q) sum[q] = biases_[q * plan_.units + cell % plan_.units];
+    for (int q = 0; q < 4; ++q) sum[q] = biases_[q * plan_.units + unit_in_block(cell)];
     const std::int64_t row = step.row + sequence_of(cell);
     if (place_.first() && call_.sums != nullptr) {
       const float* at = call_.sums + (direction() * call_.shape.rows + row) * 4 * hidden_ + unit;
@@ -85,40 +98,46 @@ class ForwardBlock : GateBlock<Number, kTiles, Forward> {
                  place_.columns_at(place_.layer() - 1) + (step.row + sequence) * place_.out());
   }
 
-  // One unit of one sequence by one step.
-  FASTGAN_DEVICE void advance(const Step& step, int cell, const Gates& input) const {
+  // One unit of one sequence by one step: what the group waits for is written at once, the rest by `keep`.
+  FASTGAN_DEVICE Cell advance(const Step& step, int cell, const Gates& input) const {
     const int unit = unit_of(cell), sequence = sequence_of(cell);
-    if (unit >= hidden_ || !step.live(sequence)) return;
+    if (unit >= hidden_ || !step.live(sequence)) return {};
     float sum[4] = {input.i, input.f, input.g, input.o};
     FASTGAN_UNROLL_ALL
     for (int q = 0; q < 4; ++q) {
-      const int row = q * plan_.units + cell % plan_.units;
-      if (has_state(step)) sum[q] += partials_.total(row, column_of(cell), 0);
-      if (!place_.first()) sum[q] += partials_.total(row, column_of(cell), 1);
+      const int row = q * plan_.units + unit_in_block(cell);
+      if (has_state(step)) sum[q] += partials_.template total<kTiles>(row, column_of(cell), 0);
+      if (!place_.first()) sum[q] += partials_.template total<kTiles>(row, column_of(cell), 1);
     }
     const Gates gates = activated(sum);
-    const std::int64_t state = in_states(sequence, unit), row = step.row + sequence, at = row * place_.out() + unit;
     const bool fresh = step.begins(sequence);
-    const float c_before = !fresh ? cells_[cell] : call_.c0 ? number(call_.c0, state) : 0;
+    const float c_before = !fresh ? cells_[cell] : call_.c0 ? number(call_.c0, in_states(sequence, unit)) : 0;
     const float c = next_cell(gates, c_before);
     const Stored h = Number::round(gates.o * tangent(c));
+    const std::int64_t at = (step.row + sequence) * place_.out() + unit;
     cells_[cell] = c;
     output_of(place_.layer())[at] = h;
     if (call_.masks != nullptr && place_.layer() + 1 < call_.shape.layers) {
       const std::int64_t between = place_.columns_at(place_.layer()) + at;
       put(call_.dropped, between, Number::widen(h) * number(call_.masks, between));
     }
+    return {gates, c, h};
+  }
+  FASTGAN_DEVICE void keep(const Step& step, int cell, const Cell& found) const {
+    const int unit = unit_of(cell), sequence = sequence_of(cell);
+    if (unit >= hidden_ || !step.live(sequence)) return;
     if (step.ends(sequence)) {
-      static_cast<Stored*>(call_.h_n)[state] = h;
-      put(call_.c_n, state, c);
+      const std::int64_t state = in_states(sequence, unit);
+      static_cast<Stored*>(call_.h_n)[state] = found.h;
+      put(call_.c_n, state, found.c);
     }
     if (call_.cells != nullptr) {
-      const std::int64_t four = in_gates(row, unit);
-      put(call_.cells, in_cells(row, unit), c);
-      put(call_.gates, four, gates.i);
-      put(call_.gates, four + hidden_, gates.f);
-      put(call_.gates, four + 2 * hidden_, gates.g);
-      put(call_.gates, four + 3 * hidden_, gates.o);
+      const std::int64_t row = step.row + sequence, four = in_gates(row, unit);
+      put(call_.cells, in_cells(row, unit), found.c);
+      put(call_.gates, four, found.gates.i);
+      put(call_.gates, four + hidden_, found.gates.f);
+      put(call_.gates, four + 2 * hidden_, found.gates.g);
+      put(call_.gates, four + 3 * hidden_, found.gates.o);
     }
   }
 };

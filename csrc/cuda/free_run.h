@@ -13,8 +13,8 @@ template <typename Number, int kTiles>
 class FreeBlock : GateBlock<Number, kTiles, FreeRun> {
   using Base = GateBlock<Number, kTiles, FreeRun>;
   using Base::call_, Base::plan_, Base::place_, Base::partials_, Base::cells_, Base::hidden_, Base::biases_;
-  using Base::number, Base::put, Base::bytes, Base::cells, Base::unit_of, Base::column_of, Base::sequence_of,
-      Base::in_states, Base::weights, Base::multiply_columns, Base::activated, Base::next_cell;
+  using Base::number, Base::put, Base::bytes, Base::cells, Base::unit_of, Base::unit_in_block, Base::column_of,
+      Base::sequence_of, Base::in_states, Base::weights, Base::multiply_columns, Base::activated, Base::next_cell;
   using typename Base::Stored;
 
  public:
@@ -100,10 +100,10 @@ class FreeBlock : GateBlock<Number, kTiles, FreeRun> {
     float sum[4];
     FASTGAN_UNROLL_ALL
     for (int q = 0; q < 4; ++q) {
-      const int row = q * plan_.units + cell % plan_.units;
-      sum[q] = biases_[row] + partials_.total(row, column, 0);
+      const int row = q * plan_.units + unit_in_block(cell);
+      sum[q] = biases_[row] + partials_.template total<kTiles>(row, column, 0);
       if (!place_.first()) {
-        sum[q] += partials_.total(row, column, 1);
+        sum[q] += partials_.template total<kTiles>(row, column, 1);
         continue;
       }
       const float* const seen = x() + column / call_.shape.together * values();

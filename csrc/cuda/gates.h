@@ -14,8 +14,8 @@ class GateBlock : protected Block<Number, Call> {
  protected:
   using Base = Block<Number, Call>;
   using Base::call_, Base::plan_, Base::place_, Base::partials_, Base::cells_, Base::hidden_;
-  using Base::number, Base::put, Base::bytes, Base::cells, Base::unit_of, Base::column_of, Base::sequence_of,
-      Base::sequence_read, Base::in_states, Base::in_cells, Base::in_gates;
+  using Base::number, Base::put, Base::bytes, Base::cells, Base::unit_of, Base::unit_in_block, Base::column_of,
+      Base::sequence_of, Base::sequence_read, Base::in_states, Base::in_cells, Base::in_gates;
   using typename Base::Stored;
 
   FASTGAN_DEVICE GateBlock(const Call& call, const Plan& plan)
@@ -24,7 +24,8 @@ class GateBlock : protected Block<Number, Call> {
         resident_([this](int row, int byte) { return weight_at(row, byte); }, place_.span(),
                   hidden_ * int(sizeof(Stored))) {
     for (int row = thread(); row < 4 * plan.units; row += threads()) {
-      const int unit = place_.first_unit() + row % plan.units, gate = row / plan.units * hidden_ + unit;
+      const int q = divide(row, plan.unit), unit = place_.first_unit() + row - q * plan.units,
+                gate = q * hidden_ + unit;
       if (unit >= hidden_) continue;
       biases_[row] =
           (weights().b_ih ? number(weights().b_ih, gate) : 0) + (weights().b_hh ? number(weights().b_hh, gate) : 0);
@@ -35,10 +36,10 @@ class GateBlock : protected Block<Number, Call> {
   // 16 bytes of a row of w_hh, or of w_ih where it is multiplied here.
   FASTGAN_DEVICE Vector weight_at(int row, int byte) const {
     row += place_.first_row();
-    const int unit = place_.first_unit() + row % plan_.units;
+    const int q = divide(row, plan_.unit), unit = place_.first_unit() + row - q * plan_.units;
     if (unit >= hidden_ || idle()) return {0, 0, 0, 0};
     const void* weight = place_.segment() == 0 ? weights().w_hh : weights().w_ih;
-    return read(bytes(weight, (std::int64_t(row / plan_.units) * hidden_ + unit) * hidden_) + byte);
+    return read(bytes(weight, (std::int64_t(q) * hidden_ + unit) * hidden_) + byte);
   }
 
   FASTGAN_DEVICE const Weights& weights() const { return call_.weights[place_.of_call()]; }

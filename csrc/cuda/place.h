@@ -9,6 +9,10 @@ namespace fastgan::cuda {
 FASTGAN_DEVICE int lane() { return thread() % 32; }  // of its warp
 FASTGAN_DEVICE int warp() { return thread() / 32; }  // of its block
 
+FASTGAN_DEVICE int divide(int number, const Divisor& divisor) {
+  return divisor.by == 1 ? number : int((std::uint64_t(std::uint32_t(number)) * divisor.magic) >> 32);
+}
+
 // Sequences of a step, all those around it, and where their rows begin. As everywhere, k counts steps as they are
 // computed.
 struct Step {
@@ -23,20 +27,23 @@ struct Step {
 class Place {
  public:
   FASTGAN_DEVICE Place(const Shape& shape, const Plan& plan)
-      : shape_(shape), plan_(plan), layer_(shape.first + block() / plan.blocks) {}
+      : shape_(shape),
+        plan_(plan),
+        layer_(shape.first + block() / plan.blocks),
+        first_unit_(block() % plan.blocks * plan.units) {}
 
   FASTGAN_DEVICE int layer() const { return layer_; }
   FASTGAN_DEVICE bool first() const { return layer_ == shape_.first; }  // of the call
   FASTGAN_DEVICE bool last() const { return layer_ + 1 == shape_.last; }
   FASTGAN_DEVICE int number() const { return layer_ * shape_.directions + direction(); }  // of all places
   FASTGAN_DEVICE int of_call() const { return number() - shape_.first * shape_.directions; }
-  FASTGAN_DEVICE int first_unit() const { return block() % plan_.blocks * plan_.units; }
+  FASTGAN_DEVICE int first_unit() const { return first_unit_; }
   FASTGAN_DEVICE int first_sequence() const { return group() * plan_.sequences; }
   FASTGAN_DEVICE int out() const { return shape_.directions * shape_.hidden; }
 
   // What a warp multiplies.
   FASTGAN_DEVICE int first_row() const { return kRows * plan_.tiles * (warp() / (plan_.segments * plan_.spans)); }
-  FASTGAN_DEVICE int segment() const { return warp() / plan_.spans % plan_.segments; }
+  FASTGAN_DEVICE int segment() const { return divide(warp(), plan_.span) & (plan_.segments - 1); }
   FASTGAN_DEVICE int span() const { return warp() % plan_.spans; }
 
   // Where numbers of this place begin in a tensor [L D, rows, width] and, from its columns on, in one [L, N, D H].
@@ -84,7 +91,7 @@ class Place {
 
   const Shape& shape_;
   const Plan& plan_;
-  int layer_;
+  const int layer_, first_unit_;
 };
 
 }  // namespace fastgan::cuda

@@ -14,12 +14,21 @@ constexpr int kColumns = 8;     // sequences that a product instruction takes
 constexpr int kWarps = 16;      // of a block, at most: its threads have 128 registers each
 constexpr int kFreeWarps = 12;  // where a stack reads its own values, which takes some registers more
 
+// A divisor of numbers below 2^16, for a GPU, which would take dozens of instructions where a product does.
+struct Divisor {
+  std::uint32_t by = 1, magic = 0;  // 2^32 / by, rounded up; 0 for one
+  Divisor() = default;
+  explicit Divisor(int by) : by(by), magic(by > 1 ? UINT32_MAX / by + 1 : 0) {}
+};
+
 struct Plan {
   int units;      // of a block
+  Divisor unit;   // by them
   int blocks;     // of a layer
   int tiles;      // of a warp: 2, which halves what is read of states, or 1 where rows are too long for that
   int strips;     // of so many tiles in a block
   int segments;   // of a row: 1, or 2 where a layer also multiplies what another layer of the call gives
+  Divisor span;   // by the next
   int spans;      // of a segment: a warp holds kHeld / tiles bytes of each row
   int sequences;  // of a group
   int columns;    // for them, in whole products
@@ -53,6 +62,7 @@ inline Plan plan_with(int tiles, const Machine& machine, Kind kind, const Shape&
   plan.tiles = tiles;
   plan.segments = layers > 1 ? 2 : 1;
   plan.spans = ceil_div(terms * bytes_of(kind), kHeld / tiles);
+  plan.span = Divisor(plan.spans);
   const int warps = shape.beside > 0 ? std::min(machine.warps, kFreeWarps) : machine.warps;
   const int most = warps / (plan.segments * plan.spans);
   if (most == 0 || layers * shape.directions > kPlaces) return plan;
@@ -67,6 +77,7 @@ inline Plan plan_with(int tiles, const Machine& machine, Kind kind, const Shape&
   const int at_once = std::max(side_by_side / shape.directions, plan.near ? 1 : 0);
   if (at_once == 0) return plan;
   plan.units = plan.strips * of_strip;
+  plan.unit = Divisor(plan.units);
   plan.beside = shape.beside;
   const int parties = shape.batch / shape.together;  // of sequences that stay together
   plan.columns = ceil_div(ceil_div(parties, at_once) * shape.together, kColumns) * kColumns;

@@ -82,12 +82,12 @@ class Partials {
   }
 
   // Of a row of the block and a column, over the spans of a segment, always in this order.
-  FASTGAN_DEVICE float total(int row, int column, int segment) const {
-    const int tile = row / kRows, warp = (tile / plan_.tiles * plan_.segments + segment) * plan_.spans;
-    const float* at = memory_ + ((warp * plan_.tiles + tile % plan_.tiles) * plan_.columns + column) * kStride;
+  template <int kTiles>
+  FASTGAN_DEVICE float total(unsigned row, int column, int segment) const {
+    const int tile = row / kRows, warp = (tile / kTiles * plan_.segments + segment) * plan_.spans;
+    const float* at = memory_ + ((warp * kTiles + tile % kTiles) * plan_.columns + column) * kStride + row % kRows;
     float sum = 0;
-    for (int span = 0; span < plan_.spans; ++span)
-      sum += at[span * plan_.tiles * plan_.columns * kStride + row % kRows];
+    for (int span = 0; span < plan_.spans; ++span) sum += at[span * kTiles * plan_.columns * kStride];
     return sum;
   }
 
