@@ -5,8 +5,8 @@
 Of the backend "triton" every launch is made as it would be made on a GPU, compiled for each architecture and not run. A kernel that keeps
 numbers in local memory because registers do not suffice, or wants more shared memory than there is, fails the command. A plain
 call has one input and nothing that can be left out; one with everything has 33, both directions, states, masks and sequences of
-two lengths. The second order (move, back) takes fewer units at a time. The kernel that takes windows of a corpus is compiled the same
-way, for short and long windows, in rows and time-major.
+two lengths. The second order (move, back) takes fewer units at a time. The kernels that take windows of a corpus, in rows and
+time-major, short and long, and that of Adam are compiled the same way.
 
 Of the backend "cuda" all kernels are compiled, warnings being errors; each serves any size, and how much shared memory a launch
 takes is planned by what the device has.
@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import chain, product
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,8 +32,8 @@ import torch
 from torch import Tensor
 
 from benchmarks import nvcc
-from fastgan.ops import windows
-from fastgan.ops.lstm import triton_gpu
+from fastgan.ops import adam, windows
+from fastgan.ops.lstm import triton_gpu, weights_gpu
 from fastgan.ops.lstm.stack import Gradients, Stack
 
 SHARED = {
@@ -64,7 +64,7 @@ def main() -> int:
         sys.exit("TRITON_INTERPRET=1 is set: there is nothing to compile then; unset it")
     left_out, bad = [], 0
     print(f"| {' | '.join(COLUMNS.split('|'))} |\n|{'---|' * len(COLUMNS.split('|'))}")
-    triton = chain(triton_rows(brief), window_rows(brief))
+    triton = chain(triton_rows(brief), window_rows(brief), adam_rows(brief))
     for reason, rows in ((_no_triton(), triton), (nvcc.why_not(), cuda_rows())):
         left_out += [reason] if reason else []
         for fits, cells in rows if reason is None else ():
@@ -121,6 +121,22 @@ def window_rows(brief: bool) -> Iterator[tuple[bool, list[object]]]:
         tile = f"{options['ROWS']} x {options['COLUMNS']}"
         cells = [f"sm_{architecture}", name, "", 64, f"{segment} samples, {major}", tile, "take"]
         yield local == 0 and shared <= SHARED[architecture], [*cells, registers, local, shared]
+
+
+def adam_rows(brief: bool) -> Iterator[tuple[bool, list[object]]]:
+    """The same for a step of Adam on the paper's network, with gradients in a dtype and copies in it."""
+    shapes = (512, 1), (512, 128), (512,), (512,), (512, 128), (512, 128), (512,), (512,), (1, 128), (1,)
+    architectures, names = ((90,), ("bfloat16",)) if brief else (SHARED, ("float32", "bfloat16"))
+    for architecture, name in product(architectures, names):
+        optimiser = adam.Adam({str(place): torch.empty(shape) for place, shape in enumerate(shapes)}, 1e-3)
+        short = [weight.to(getattr(torch, name)) for weight in optimiser.weights]
+        compiled: dict[str, Any] = {}
+        with pretended(architecture, compiled):
+            optimiser.launch(short, short if name == "bfloat16" else [None] * len(short))
+        registers, local = usage(compiled["step"])
+        shared = compiled["step"].metadata.shared
+        cells = [f"sm_{architecture}", name, 128, "any", "ten weights", "", "adam", registers, local, shared]
+        yield local == 0 and shared <= SHARED[architecture], cells
 
 
 def call(hidden: int, dtype: torch.dtype, plain: bool) -> Stack:
@@ -183,14 +199,14 @@ def pretended(architecture: int, compiled: dict[str, Any]) -> Iterator[None]:
 
             return mock.MagicMock(__getitem__=lambda _, grid: launch(grid))
 
-    def of_lstm(module: str, real: Any = triton_gpu.kernels) -> Any:
-        return Compiler(real(module))
-
-    def of_windows(real: Any = windows.kernels) -> Any:
-        return Compiler(real())
-
     driver.set_active(pretender)  # for the rest of the process: where there is no GPU there is none to go back to
-    with mock.patch.object(triton_gpu, "kernels", of_lstm), mock.patch.object(windows, "kernels", of_windows):
+    with ExitStack() as patches:
+        for owner in (triton_gpu, weights_gpu, windows, adam):
+
+            def kernels(*module: str, real: Any = owner.kernels) -> Any:
+                return Compiler(real(*module))
+
+            patches.enter_context(mock.patch.object(owner, "kernels", kernels))
         yield
 
 

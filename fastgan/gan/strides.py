@@ -53,8 +53,7 @@ class Learner:
 
     def descend(self, gradients: list[Tensor]) -> None:
         """Take one step down."""
-        self.optimiser.step(gradients)
-        self.network.refresh()
+        self.optimiser.step(gradients, self.network.copies)
 
 
 @torch.no_grad()

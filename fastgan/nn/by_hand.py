@@ -13,8 +13,12 @@ class ByHand:
 
     Args:
         network: whose weights; they may be changed in place.
-        dtype: to compute in, that of the weights when left out. With another one, `refresh` has to follow every change of weights;
-            what comes in and goes out has the dtype of the weights all the same.
+        dtype: to compute in, that of the weights when left out. With another one, whoever changes the weights writes `copies` anew;
+            what comes in and goes out has the dtype of the weights all the same, but for the gradients of the weights.
+
+    Attributes:
+        weights: by name.
+        copies: of the weights in the dtype that is computed in, in their order; empty where that is their own.
 
     Raises:
         ValueError: its LSTM has dropout, two directions or projections.
@@ -29,17 +33,12 @@ class ByHand:
         self.dtype = dtype or self.outside
         self.backend = lstm.backend
         used = {name: _as(weight, self.dtype) for name, weight in self.weights.items()}
-        self._used = list(used.values())
+        self.copies = [] if self.dtype is self.outside else list(used.values())
         self.lstm = tuple([None if part is None else used[f"lstm.{part}"] for part in lstm.parts])
         self.dense, self.bias = used["dense.weight"], used["dense.bias"]
         came = [f"lstm.{part}" for part in lstm.parts if part is not None] + ["dense.weight", "dense.bias"]
         self.places = [came.index(name) for name in self.weights]  # in what a backward pass finds
         self._passes: dict[tuple[torch.Size, bool], Pass] = {}
-
-    def refresh(self) -> None:
-        """Convert the weights anew, where they are converted."""
-        if self.dtype is not self.outside:
-            torch._foreach_copy_(self._used, list(self.weights.values()))
 
     def forward(self, x: Tensor, *, every: bool = False) -> "Pass":
         """Run sequences [T, B, D], with the dense layer on the last step or on every step.
@@ -90,7 +89,7 @@ class Pass:
         self.out = _as(torch.addmm(network.bias, self._read, network.dense.t(), out=self._out), network.outside)
 
     def gradients(self, d_out: Tensor) -> list[Tensor]:
-        """The gradients of all weights, in the order and in the dtype of the network's `weights`, which have not changed since.
+        """The gradients of all weights, in the order of the network's `weights`, which have not changed since.
 
         Args:
             d_out: the gradient of `out`.
@@ -99,7 +98,7 @@ class Pass:
         found = [value for value in self._backward(d_out, self._of_weights).weights if value is not None]
         found.append(torch.mm(d_out.t(), self._read, out=self._d_dense))
         found.append(torch.sum(d_out, 0, out=self._d_bias))
-        return [_as(found[place], network.outside) for place in network.places]
+        return [found[place] for place in network.places]
 
     def gradient_of_x(self, d_out: Tensor) -> Tensor:
         """The gradient of the sequences, [T, B, D]; as `gradients`."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from fastgan.ops import native
-from fastgan.ops.lstm import products, triton_gpu
+from fastgan.ops.lstm import products, triton_gpu, weights_gpu
 from fastgan.ops.lstm.second import second as by_hand
 from fastgan.ops.lstm.stack import Gradients, Stack, Trace, layout_of, new_trace, offsets_of
 from fastgan.ops.registry import Backend, Problem
@@ -112,7 +112,8 @@ def backward(
             )
         if first > 0:
             above = products.d_below(stack, d_gates, first)
-    return products.gradients(stack, trace, d_gates, d_h0, d_c0, wanted)
+    how = products if triton_gpu.why_not_here() is not None else weights_gpu
+    return how.gradients(stack, trace, d_gates, d_h0, d_c0, wanted)
 
 
 def second(

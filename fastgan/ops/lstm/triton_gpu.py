@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from fastgan.ops.lstm import products
+from fastgan.ops.lstm import products, weights_gpu
 from fastgan.ops.lstm.products import previous
 from fastgan.ops.lstm.second import Moved, Place, second_by
 from fastgan.ops.lstm.stack import Gradients, Stack, Trace, layout_of, new_trace, offsets_from, offsets_of
@@ -146,7 +146,7 @@ def backward(
         if directions == 2 and first > 0:
             assert d_inner is not None
             d_inner[first - 1] = products.d_below(stack, d_gates, first)
-    return products.gradients(stack, trace, d_gates, d_h0, d_c0, wanted)
+    return weights_gpu.gradients(stack, trace, d_gates, d_h0, d_c0, wanted)
 
 
 def second(
