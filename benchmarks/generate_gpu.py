@@ -1,7 +1,7 @@
 """Seconds for 30 s of sound fed back on a GPU: `python -m benchmarks.generate_gpu`, a part of benchmarks/gpu.sh.
 
 One launch for all 661,500 steps of all clips (csrc/cuda/free_run.h) against the same loops on torch.nn.LSTM as in
-`benchmarks/bench_generate.py`, of which some steps are timed and scaled up. The int16 samples of both are compared first, in float32 with
+`benchmarks/bench_generate.py`; of both some steps are timed and scaled up. The int16 samples of both are compared first, in float32 with
 exact products, which is also what is timed.
 
 Floor: a step of two layers is two rounds of a cluster, some 0.8 microseconds each, and the dense layer, 0.5: 1.4 s for all steps, as
@@ -35,27 +35,27 @@ from fastgan.nn.generator import Generator
 from fastgan.ops.lstm.free_run_gpu import OnGpu
 
 CLIPS = (1, 16, 1000)
-FEW = 1000  # steps of torch's that are timed
+PART, FEW = LENGTH // 10, 1000  # steps of ours and of torch's that are timed
 
 
 def steep(device: torch.device) -> Generator:
     """Networks of the paper's size, four times as steep as new ones, whose values stand still soon."""
     torch.manual_seed(0)
-    generator = Generator(hidden=HIDDEN, backend="cuda")
+    generator = Generator(hidden=HIDDEN)
     with torch.no_grad():
         for weight in generator.parameters():
             weight *= 4
     return generator.to(device)
 
 
-def measure(clips: int, carried: bool, device: torch.device, *, length: int = LENGTH, few: int = FEW) -> rows.Row:
+def measure(clips: int, carried: bool, device: torch.device, *, part: int = PART, few: int = FEW) -> rows.Row:
     """Check, then time: a row.
 
     Raises:
         AssertionError: samples differ by more than rounding, or this would not be one launch.
     """
     generator, windows = steep(device), 0 if carried else WINDOW
-    assert generator.kind_of_run(clips, windows) is OnGpu, "not one launch here"
+    assert generator.kind_of_run(clips, windows) is OnGpu, "this would not be one launch here"
     plain = Network.like(generator.cpu()).to(device)
     generator.to(device)
     by_torch = plain_carried if carried else plain_feedback
@@ -68,11 +68,12 @@ def measure(clips: int, carried: bool, device: torch.device, *, length: int = LE
     with torch.backends.cudnn.flags(allow_tf32=False):
         same(to_samples(ours(COMPARED)), by_torch(plain, COMPARED, starts))
         calls = {
-            "fastgan": lambda: done(device, lambda: ours(length)),
+            "fastgan": lambda: done(device, lambda: ours(part)),
             "torch": lambda: done(device, lambda: by_torch(plain, few, starts)),
         }
-        times = take_turns(calls, turns=5, enough=8.0, fewest=2)
-    times["torch"] = [value * length / few for value in times["torch"]]
+        times = take_turns(calls, turns=5, enough=4.0, fewest=2)
+    timed = {"fastgan": part, "torch": few}
+    times = {name: [value * LENGTH / timed[name] for value in values] for name, values in times.items()}
     seconds = {name: middle(values) for name, values in times.items()}
     return {
         "table": "generate-gpu",
@@ -82,8 +83,8 @@ def measure(clips: int, carried: bool, device: torch.device, *, length: int = LE
         "spread": {name: list(value[1:]) for name, value in seconds.items()},
         "faster": {"torch": list(ratio(times, "torch", "fastgan"))},
         "real_time": SECONDS * clips / statistics.median(times["fastgan"]),
-        "step": seconds["fastgan"][0] / length,
-        "timed": {"fastgan": length, "torch": few},
+        "step": seconds["fastgan"][0] / LENGTH,
+        "timed": timed,
     }
 
 

@@ -22,7 +22,7 @@ def stepwise(monkeypatch):
 
 @pytest.mark.parametrize("carried", [False, True])
 def test_a_row_and_what_is_written_of_it(carried):
-    row = generate_gpu.measure(3, carried, CPU, length=20, few=10)
+    row = generate_gpu.measure(3, carried, CPU, part=20, few=10)
     assert row["real_time"] == pytest.approx(90 / row["seconds"]["fastgan"])
     whole = row | {"machine": {"gpu": "a GPU"}, "versions": {}, "commit": "abc", "clean": True, "date": "2026-01-01"}
     told = "\n".join(gpu.fed_back([whole]))
@@ -34,7 +34,7 @@ def test_another_answer_is_not_timed(monkeypatch):
     honest = generate_gpu.plain_feedback
     monkeypatch.setattr(generate_gpu, "plain_feedback", lambda *args: honest(*args) + 5)
     with pytest.raises(AssertionError):
-        generate_gpu.measure(2, False, CPU, length=20, few=10)
+        generate_gpu.measure(2, False, CPU, part=20, few=10)
 
 
 def test_nothing_is_recorded_yet():

@@ -179,7 +179,7 @@ def kind_of_run(net: Net, *, clips: int, windows: int, backend: str = "auto") ->
             return Native
         if backend == "cpu":
             raise RuntimeError(f"backend='cpu' cannot run this: {reason}; use backend='auto'")
-    if named == "cuda":  # never by itself, until hardware has run it: docs/decisions/0007-waiting-blocks.md
+    if named in ("auto", "cuda"):
         reason = free_run_gpu.why_not(net, clips, windows)
         if reason is None:
             return OnGpu
@@ -195,8 +195,8 @@ def free_run(net: Net, *, clips: int, windows: int, backend: str = "auto") -> Fr
         net: the networks; no gradient reaches them.
         clips: B, made at once.
         windows: n, under way for each clip; 0 to carry one state of each on for ever.
-        backend: implementation of the LSTM; "cpu" stands for native calls, "cuda" for launches, "auto" for native calls where they can
-            be had, else for single steps, as the others do.
+        backend: implementation of the LSTM; "cpu" stands for native calls, "cuda" for launches, "auto" for what of these can be had, else
+            for single steps, as the others do.
 
     Raises:
         ValueError: a size or shape does not fit.
