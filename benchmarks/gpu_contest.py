@@ -19,7 +19,7 @@ from benchmarks.gpu_cases import Contest
 from benchmarks.rows import Row
 from benchmarks.turns import ratio, take_turns, timed
 from fastgan import FusedLSTM
-from fastgan.ops.lstm import BACKENDS
+from fastgan.ops.lstm import table_for
 from fastgan.ops.registry import Problem
 
 GPU_BACKENDS = ("cuda", "triton")
@@ -173,7 +173,7 @@ def able(case: Case, numbers: str, device: str, names: Sequence[str]) -> tuple[l
     """Which backends can run a case, fastest first, and why the others cannot."""
     sizes = case.steps, case.batch, case.inputs, case.hidden, 0
     problem = Problem(*sizes, DTYPES[numbers], device, case.packed, case.directions)
-    reasons = {row.name: row.why_not(problem) for row in BACKENDS if row.name in names}
+    reasons = {row.name: row.why_not(problem) for row in table_for(problem) if row.name in names}
     return [name for name, why in reasons.items() if why is None], {name: why for name, why in reasons.items() if why}
 
 

@@ -3,7 +3,8 @@
     python -m benchmarks.resources [--brief]
 
 Of the backend "triton" every launch is made as it would be made on a GPU, compiled for each architecture and not run. A kernel that keeps
-numbers in local memory because registers do not suffice, or wants more shared memory than there is, fails the command. A plain
+numbers in local memory because registers do not suffice, or wants more shared memory than there is, fails the command; but where two
+programs share a multiprocessor they may keep some, since that is faster (docs/log.md). A plain
 call has one input and nothing that can be left out; one with everything has 33, both directions, states, masks and sequences of
 two lengths. The second order (move, back) takes fewer units at a time. The kernels that take windows of a corpus, in rows and
 time-major, short and long, and that of Adam are compiled the same way.
@@ -101,7 +102,8 @@ def triton_rows(brief: bool) -> Iterator[tuple[bool, list[object]]]:
             shared = kernel.metadata.shared
             size = f"{tile.block} x {tile.units} x {tile.chunk}"
             cells = [f"sm_{architecture}", name, hidden, batch, "plain" if plain else "everything", size]
-            yield local == 0 and shared <= SHARED[architecture], [*cells, kernel.name, registers, local, shared]
+            fits = (local == 0 or tile.registers == triton_gpu.SHARED) and shared <= SHARED[architecture]
+            yield fits, [*cells, kernel.name, registers, local, shared]
 
 
 def window_rows(brief: bool) -> Iterator[tuple[bool, list[object]]]:

@@ -33,7 +33,8 @@ FED_BACK = """## Sound fed back on a GPU
 
 30 s of sound, 661,500 values of each clip, each read before the next is made, in one launch for all clips (`csrc/cuda/free_run.h`), by
 `python -m benchmarks.generate_gpu`, a part of `bash benchmarks/gpu.sh`; samples are compared first. *torch* is the loop on
-`torch.nn.LSTM` as in the table for the processor; **of its values 1,000 are timed and scaled up, of ours a tenth.** Float32 with exact products.
+`torch.nn.LSTM` as in the table for the processor; **of its values 1,000 are timed and scaled up, of ours a tenth.** Float32 with
+exact products.
 """
 NOT_FED_BACK = "**Nothing is recorded yet: that kernel has not run on a GPU.**\n"
 

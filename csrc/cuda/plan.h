@@ -34,6 +34,7 @@ struct Plan {
   int columns;    // for them, in whole products
   int beside;     // inputs that a block keeps
   int groups;     // of a direction
+  int at_once;    // of them that there is room for side by side
   int warps;      // strips * segments * spans
   bool near;      // whether a group is a cluster, which has a barrier of its own; else all blocks run at once
 };
@@ -55,8 +56,10 @@ inline int shared_bytes(const Plan& plan) {
               plan.beside * (4 * plan.units + plan.columns * (1 + kShares)));
 }
 
-// With so many tiles a warp and layers in one call; units is 0 where that cannot be.
-inline Plan plan_with(int tiles, const Machine& machine, Kind kind, const Shape& shape, bool backward, int layers) {
+// With so many tiles a warp, strips a block and layers in one call; units is 0 where that cannot be. 0 strips are as
+// many as fit.
+inline Plan plan_with(int tiles, int strips, const Machine& machine, Kind kind, const Shape& shape, bool backward,
+                      int layers) {
   Plan plan = {};
   const int terms = backward ? 4 * shape.hidden : shape.hidden;
   plan.tiles = tiles;
@@ -65,34 +68,43 @@ inline Plan plan_with(int tiles, const Machine& machine, Kind kind, const Shape&
   plan.span = Divisor(plan.spans);
   const int warps = shape.beside > 0 ? std::min(machine.warps, kFreeWarps) : machine.warps;
   const int most = warps / (plan.segments * plan.spans);
-  if (most == 0 || layers * shape.directions > kPlaces) return plan;
+  if (most <= 0 || strips > most || layers * shape.directions > kPlaces) return plan;
   const int of_strip = tiles * (backward ? kRows : kRows / 4);  // units
   const int needed = ceil_div(shape.hidden, of_strip);
-  plan.strips = ceil_div(needed, ceil_div(needed, most));  // as many as fit, and as even as they can be
+  plan.strips = strips > 0 ? strips : ceil_div(needed, ceil_div(needed, most));  // the latter as even as they can be
   plan.blocks = ceil_div(needed, plan.strips);
   plan.warps = plan.strips * plan.segments * plan.spans;
   const int group = plan.blocks * layers;
   plan.near = group <= machine.cluster;
   const int side_by_side = plan.near ? machine.clusters * (machine.cluster / group) : machine.processors / group;
-  const int at_once = std::max(side_by_side / shape.directions, plan.near ? 1 : 0);
-  if (at_once == 0) return plan;
+  plan.at_once = std::max(side_by_side / shape.directions, plan.near ? 1 : 0);
+  if (plan.at_once == 0) return plan;
   plan.units = plan.strips * of_strip;
   plan.unit = Divisor(plan.units);
   plan.beside = shape.beside;
   const int parties = shape.batch / shape.together;  // of sequences that stay together
-  plan.columns = ceil_div(ceil_div(parties, at_once) * shape.together, kColumns) * kColumns;
+  plan.columns = ceil_div(ceil_div(parties, plan.at_once) * shape.together, kColumns) * kColumns;
   const int least = ceil_div(shape.together, kColumns) * kColumns;
   while (plan.columns > least && shared_bytes(plan) > machine.shared) plan.columns -= kColumns;
   plan.sequences = plan.columns / shape.together * shape.together;
   plan.groups = ceil_div(shape.batch, plan.sequences);
-  if (shared_bytes(plan) > machine.shared || (!plan.near && plan.groups > at_once)) plan.units = 0;
+  if (shared_bytes(plan) > machine.shared || (!plan.near && plan.groups > plan.at_once)) plan.units = 0;
   return plan;
 }
 
-// With as many tiles as fit.
+// With as many tiles as fit. Few sequences leave most of the device idle, so that units are spread over as many blocks
+// of a cluster as there is room for: each has less to do in a step then.
 inline Plan plan_of(const Machine& machine, Kind kind, const Shape& shape, bool backward, int layers) {
-  const Plan plan = plan_with(2, machine, kind, shape, backward, layers);
-  return plan.units ? plan : plan_with(1, machine, kind, shape, backward, layers);
+  for (int tiles : {2, 1}) {
+    const Plan full = plan_with(tiles, 0, machine, kind, shape, backward, layers);
+    for (int strips = 1; strips < full.strips; ++strips) {
+      const Plan plan = plan_with(tiles, strips, machine, kind, shape, backward, layers);
+      const bool fewest = plan.columns == ceil_div(shape.together, kColumns) * kColumns;
+      if (plan.units && plan.near && fewest && plan.groups <= plan.at_once) return plan;
+    }
+    if (full.units) return full;
+  }
+  return {};
 }
 
 // How many layers one call is to take: all, one, or 0 when the device cannot run such a problem.

@@ -62,7 +62,7 @@ class Styles(nn.Module):
             periods: seconds from beat to beat, of the pieces.
             regularities: of their beats, 0 to 1.
         """
-        every = torch.cat(means).double()
+        every = torch.cat(means).to(self.mean.device).double()
         self.mean.copy_(every.mean(0))
         centred = every - self.mean
         values, vectors = torch.linalg.eigh(centred.T @ centred / len(every))

@@ -32,13 +32,28 @@ from fastgan.ops.registry import (
     surroundings,
 )
 
-__all__ = ["BACKENDS", "Gradients", "Repeated", "Stack", "Trace", "backends", "check_name", "lstm", "repeated"]
+__all__ = [
+    "BACKENDS",
+    "Gradients",
+    "Repeated",
+    "Stack",
+    "Trace",
+    "backends",
+    "check_name",
+    "lstm",
+    "repeated",
+    "table_for",
+]
 
 Kind = tuple[Sizes, int, tuple[int, ...], torch.dtype, str]  # sizes, directions, batch_sizes, dtype, device
 
-# The order of "auto". Where Triton's interpreter takes the processor's tensors, the kernels made for it still come before; and
-# blocks that wait for each other come after programs that do not, until hardware has shown that they are faster.
-BACKENDS = (cpp_cpu.BACKEND, triton_gpu.BACKEND, cuda_gpu.BACKEND, reference.BACKEND)
+# The order of "auto", but for many sequences. Where Triton's interpreter takes the processor's tensors, the kernels made for it still
+# come before.
+BACKENDS = (cpp_cpu.BACKEND, cuda_gpu.BACKEND, triton_gpu.BACKEND, reference.BACKEND)
+_MANY = (cpp_cpu.BACKEND, triton_gpu.BACKEND, cuda_gpu.BACKEND, reference.BACKEND)
+_FEW = (
+    4096  # sequences at which blocks that share the weights are still faster than programs with sequences of their own
+)
 
 
 def lstm(stack: Stack, *, backend: str = "auto") -> tuple[Tensor, Tensor, Tensor]:
@@ -119,11 +134,17 @@ def _converted(stack: Stack, backend: str) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _choose(stack: Stack, name: str, plain: str | None = None) -> Backend:
-    table: tuple[Backend, ...] = BACKENDS
-    if plain is not None:
-        table = tuple(row if row is reference.BACKEND else absent(row.name, plain) for row in BACKENDS)
     x = stack.x
-    return choose(table, _problem(layout_of(stack), x.dtype, x.device.type, bool(stack.batch_sizes)), name)
+    problem = _problem(layout_of(stack), x.dtype, x.device.type, bool(stack.batch_sizes))
+    table = table_for(problem)
+    if plain is not None:
+        table = tuple(row if row is reference.BACKEND else absent(row.name, plain) for row in table)
+    return choose(table, problem, name)
+
+
+def table_for(problem: Problem) -> tuple[Backend, ...]:
+    """Who may run a problem, the fastest first, as measured on a GPU (docs/decisions/0007-waiting-blocks.md)."""
+    return BACKENDS if problem.batch <= _FEW else _MANY
 
 
 def _problem(layout: Layout, dtype: torch.dtype, device: str, packed: bool) -> Problem:
@@ -136,7 +157,8 @@ def _known(kind: Kind, name: str, variable: str | None) -> tuple[Layout, Backend
     """What `check` and `choose` find for calls of one kind; `variable` is what the environment says, which `choose` reads."""
     sizes, directions, batch_sizes, dtype, device = kind
     layout = layout_from(sizes, directions, batch_sizes)
-    return layout, choose(BACKENDS, _problem(layout, dtype, device, bool(batch_sizes)), name)
+    problem = _problem(layout, dtype, device, bool(batch_sizes))
+    return layout, choose(table_for(problem), problem, name)
 
 
 op.use(_choose)

@@ -46,12 +46,22 @@ def d_weights(
         bias = _sums(gates) if any(want_bias) else None
         found += [
             gates.t() @ read(stack, trace, place // stack.directions) if want_ih else None,
-            gates.t() @ h_before(stack, trace, place) if want_hh else None,
+            _with_states(stack, trace, gates, place) if want_hh else None,
             bias if want_bias[0] else None,
             bias if want_bias[1] else None,
             None,
         ]
     return found
+
+
+def _with_states(stack: Stack, trace: Trace, gates: Tensor, place: int) -> Tensor:
+    """The gradient of w_hh: gradients of gates times the states before them."""
+    batch = stack.batch
+    if stack.h0 is not None or stack.batch_sizes:
+        return gates.t() @ h_before(stack, trace, place)
+    states = _states(stack, trace, place)  # nothing is before the first step, and zeros have no product
+    forth = place % stack.directions == 0
+    return gates[batch:].t() @ states[:-batch] if forth else gates[:-batch].t() @ states[batch:]
 
 
 def _sums(gates: Tensor) -> Tensor:
@@ -90,11 +100,16 @@ def read(stack: Stack, trace: Trace, layer: int) -> Tensor:
 
 def h_before(stack: Stack, trace: Trace, place: int) -> Tensor:
     """The hidden states of a place before each step, [N, R]."""
+    h0 = None if stack.h0 is None else stack.h0[place]
+    return previous(_states(stack, trace, place), h0, rows_of(stack), place % stack.directions == 1)
+
+
+def _states(stack: Stack, trace: Trace, place: int) -> Tensor:
+    """The hidden states of a place after each step, [N, R]."""
     layer, direction = divmod(place, stack.directions)
     out = stack.projected or stack.hidden
     output = flat(trace.output) if layer + 1 == stack.layers else kept(trace.inner)[layer]
-    h0 = None if stack.h0 is None else stack.h0[place]
-    return previous(output[:, direction * out : direction * out + out], h0, rows_of(stack), direction == 1)
+    return output[:, direction * out : direction * out + out]
 
 
 def previous(values: Tensor, first: Tensor | None, sizes: list[int], reverse: bool) -> Tensor:

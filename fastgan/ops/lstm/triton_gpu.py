@@ -211,12 +211,18 @@ def _run(kernel: Any, grid: tuple[int, int], *arguments: Any, **options: Any) ->
         kernel[grid](*arguments, **options)
 
 
+SHARED = (
+    128  # registers of a thread where two programs share a multiprocessor: some spill, and what they wait for overlaps
+)
+
+
 class Tile(NamedTuple):
-    """How a pass is cut up: sequences of a program, units at a time, terms of a product at a time."""
+    """How a pass is cut up: sequences of a program, units at a time, terms of a product at a time; and registers of a thread."""
 
     block: int
     units: int
     chunk: int
+    registers: int = 255  # left alone, the assembler spills to make room for a second program on a multiprocessor
 
     def options(self) -> dict[str, Any]:
         """What every kernel is told."""
@@ -226,7 +232,7 @@ class Tile(NamedTuple):
             "CHUNK": self.chunk,
             "PRECISION": precision(),
             "num_warps": 8,
-            "maxnreg": 255,  # left alone, the assembler spills to make room for a second program on a multiprocessor
+            "maxnreg": self.registers,
         }
 
 
@@ -245,6 +251,8 @@ def tile_of(hidden: int, batch: int, dtype: torch.dtype, order: int = 1) -> Tile
     exact = dtype == torch.float32 and precision() == "tf32x3"
     if batch <= 2048 or exact:  # three products hold three times as much
         return Tile(16, 64 // order, chunk)
+    if dtype.itemsize == 2 and order == 1 and hidden <= 256 and architecture() >= 90:
+        return Tile(64, 32, chunk, SHARED)
     if dtype == torch.float32 and order == 1 and architecture() < 90:  # the other tile spills there, this one on 9.0
         return Tile(32, 16, 64)
     return Tile(64 // order, 16, chunk)

@@ -12,9 +12,10 @@ from torch import Tensor
 from fastgan.ops.lstm import products
 from fastgan.ops.lstm.stack import Gradients, Stack, Trace, flat
 
-_ROWS = 2048  # beyond them torch's products, which share the rows among programs, are as fast
+_ROWS, _EXACT_ROWS = 8192, 512  # beyond them torch's products, which share the rows among programs, are as fast
 _LARGEST = 2**29  # numbers of gates of a layer: places in them are 32 bits wide
 _TILE = {"GATES": 64, "COLUMNS": 32, "ROWS": 64}
+_EXACT_TILE = {"GATES": 32, "COLUMNS": 32, "ROWS": 32}  # without matrix units: more programs with less work each
 
 
 def gradients(
@@ -30,7 +31,7 @@ def gradients(
 
 def _in_one_launch(stack: Stack, d_gates: Tensor, wanted: Sequence[bool]) -> bool:
     alike = stack.directions == 1 and not stack.batch_sizes and not stack.projected
-    few = d_gates.shape[1] <= _ROWS and d_gates[0].numel() < _LARGEST
+    few = d_gates.shape[1] <= (_EXACT_ROWS if _exact(d_gates) else _ROWS) and d_gates[0].numel() < _LARGEST
     return alike and few and all(want for want, one in zip(wanted[4:], stack.weights, strict=True) if one is not None)
 
 
@@ -44,14 +45,17 @@ def _d_weights(stack: Stack, trace: Trace, d_gates: Tensor) -> list[Tensor | Non
     d_ih, d_hh = (
         [torch.empty_like(weight) for weight in stack.weights[part::5] if weight is not None] for part in (0, 1)
     )
-    d_bias = d_gates.new_empty(layers, gates).unbind()
+    d_bias = [
+        d_gates.new_empty(gates) for _ in range(layers)
+    ]  # each in memory of its own, as operators of torch have to give
     widest = max(inputs, hidden) if layers > 1 else inputs
-    tiles = [_cover(gates, "GATES"), _cover(hidden, "COLUMNS") + _cover(widest, "COLUMNS"), layers]
-    exact = "tf32" if torch.backends.cuda.matmul.allow_tf32 else "ieee"  # as torch's own products
-    sizes = {"H": hidden, "LAYERS": layers, "PRECISION": exact, **_TILE}
+    tile = _EXACT_TILE if _exact(d_gates) else _TILE
+    columns = _over(hidden, tile["COLUMNS"]) + _over(widest, tile["COLUMNS"])
+    grid = _over(gates, tile["GATES"]), columns, layers
+    sizes = {"H": hidden, "LAYERS": layers, "PRECISION": "ieee" if _exact(d_gates) else "tf32", **tile}
     with torch.cuda.device(d_gates.device) if d_gates.is_cuda else contextlib.nullcontext():
-        kernels().d_weights[tuple(tiles)](
-            d_gates, reads, outputs, stack.h0, tuple(d_ih), tuple(d_hh), d_bias, rows, batch, inputs, **sizes
+        kernels().d_weights[grid](
+            d_gates, reads, outputs, stack.h0, tuple(d_ih), tuple(d_hh), tuple(d_bias), rows, batch, inputs, **sizes
         )
     found: list[Tensor | None] = []
     for layer in range(layers):
@@ -60,8 +64,13 @@ def _d_weights(stack: Stack, trace: Trace, d_gates: Tensor) -> list[Tensor | Non
     return found
 
 
-def _cover(size: int, side: str) -> int:
-    return -(-size // _TILE[side])
+def _exact(numbers: Tensor) -> bool:
+    """Whether products are of whole float32, as torch's own are unless it may use TF32."""
+    return numbers.dtype == torch.float32 and not torch.backends.cuda.matmul.allow_tf32
+
+
+def _over(size: int, side: int) -> int:
+    return -(-size // side)
 
 
 @functools.cache

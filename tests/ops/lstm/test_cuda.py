@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fastgan.nn import FusedLSTM
-from fastgan.ops.lstm import autograd, cuda_gpu, lstm, reference
+from fastgan.ops.lstm import autograd, cuda_gpu, lstm, reference, table_for
 from fastgan.ops.lstm.second import second as by_hand
 from fastgan.ops.lstm.stack import Gradients
 from fastgan.ops.registry import Problem
@@ -151,6 +151,13 @@ def test_compiled_whole():
     gradients = [torch.autograd.grad(output.square().sum(), (x, *module.parameters())) for output in (found, want)]
     for one, other in zip(*gradients, strict=True):
         assert torch.equal(one, other)
+
+
+def test_few_sequences_share_the_weights_and_many_have_programs_of_their_own(device):
+    def first(batch: int) -> str:
+        return table_for(Problem(6, batch, 1, 128, 0, F32, "cpu"))[1].name
+
+    assert [first(batch) for batch in (1, 4096, 4097, 65_536)] == ["cuda", "cuda", "triton", "triton"]
 
 
 @pytest.mark.parametrize("without_triton", [False, True])

@@ -102,8 +102,8 @@ def test_who_runs_on_a_gpu(device):
     for backend in ("triton", "reference"):
         assert kind_of_run(net, clips=1, windows=6, backend=backend) is Stepwise
     short = net_of(Case(1, 8, 2, 6, 1), torch.bfloat16)  # which the processor's kernels do not take
-    assert kind_of_run(short, clips=1, windows=6) is Stepwise
-    assert kind_of_run(short, clips=1, windows=6, backend="cuda") is OnGpu
+    assert kind_of_run(short, clips=1, windows=6) is OnGpu
+    assert kind_of_run(odd, clips=1, windows=6) is not OnGpu
     with pytest.raises(RuntimeError, match="6 hidden units"):
         free_run(odd, clips=1, windows=6, backend="cuda")
     assert "9 layers" in str(why_not(net_of(Case(1, 8, 9, 6, 1), torch.float32), 1, 6))
