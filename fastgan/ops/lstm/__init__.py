@@ -143,7 +143,7 @@ def _choose(stack: Stack, name: str, plain: str | None = None) -> Backend:
 
 
 def table_for(problem: Problem) -> tuple[Backend, ...]:
-    """Who may run a problem, the fastest first, as measured on a GPU (docs/decisions/0007-waiting-blocks.md)."""
+    """Who may run a problem, the fastest first, as measured on a GPU (docs/decisions/0007-few-and-many-sequences.md)."""
     return BACKENDS if problem.batch <= _FEW else _MANY
 
 
