@@ -1,10 +1,11 @@
 """Does the preset `music` make music, and does its game pay? Trained with several seeds and compared with what it learnt from.
 
 Every run takes the same steps, about what two cores do in twenty minutes, so that a busy machine changes the time and not the
-answer. Ten pieces of 20 s by the checkpoint that the trainer chose, and ten by the best of fit alone, are measured as `evaluate`
-does, beside its anchors; with --paper the preset `paper` too, as long as the first run took. One set of ten is off by more than
-most games are worth, so --sets makes several of each, in pairs from the same beginnings, and gives the mean of what the game
-changes with its standard error. What is there already is not made again, so it may be stopped at any moment.
+answer. Ten pieces of 20 s by the checkpoint that the trainer chose, ten by the best of fit alone and, where the trainer rejected the
+game, ten by what that ended with, are measured as `evaluate` does, beside its anchors; with --paper the preset `paper` too, as long
+as the first run took. One set of ten is off by more than most games are worth, so --sets makes several of each, in pairs from the
+same beginnings, and gives the mean of what the game changes with its standard error. What is there already is not made again, so it
+may be stopped at any moment.
 
     python -m benchmarks.music FOLDER [--seeds 0,1,2] [--sets 1] [--out OUT] [--paper]
 """
@@ -24,12 +25,14 @@ from fastgan.measure.words import TITLES
 STEPS = "--minutes 0 --encoder-epochs 4 --fit-epochs 12 --epochs 5".split()  # of 200 steps each
 PIECES = "--count 10 --seconds 20".split()
 GAME, FIT, PAPER = "generated", "generated, fit alone", "generated, preset paper"
+REJECTED = "generated, rejected game"
 ORDER = (
     "real, learnt from",
     "real, held out",
     "reconstruction",
     GAME,
     FIT,
+    REJECTED,
     PAPER,
     "reversed",
     "shuffled",
@@ -74,6 +77,9 @@ def sets_of(run: Path, count: int) -> Iterator[Set]:
         yield from (one for one in measured(run, GAME, number=number) if number == 1 or one["name"] == GAME)
         fit = measured(run, FIT, "--checkpoint", "fit", number=number)
         yield from (one for one in fit if one["name"] == FIT)
+        if not kept(run):
+            game = measured(run, REJECTED, "--checkpoint", "newest", number=number)
+            yield from (one for one in game if one["name"] == REJECTED)
 
 
 def minutes_of(run: Path) -> float:
@@ -93,9 +99,9 @@ def values_of(one: Set) -> dict[str, float]:
     return {title: value for title, value in columns.items() if value is not None}
 
 
-def pairs(game: list[list[Set]], fit: list[list[Set]]) -> str:
-    """What the trainer's choice (fit, where it rejected the game) changes against fit alone, in Markdown, in pairs."""
-    lines = ["| | fit alone | the trainer's choice | difference (standard error) | by seed |", "|" + "---|" * 5]
+def pairs(game: list[list[Set]], fit: list[list[Set]], who: str) -> str:
+    """What some sets of each seed change against fit alone, in Markdown, in pairs; `who` says what they are."""
+    lines = [f"| | fit alone | {who} | difference (standard error) | by seed |", "|" + "---|" * 5]
     ours, theirs = ([[values_of(one) for one in sets] for sets in every] for every in (game, fit))
     for title in (title for title in theirs[0][0] if all(title in one for sets in ours + theirs for one in sets)):
         one, other = ([[values[title] for values in sets] for sets in every] for every in (ours, theirs))
@@ -141,6 +147,8 @@ def main(told: list[str] | None = None, say: Say = print) -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/music"), help="folder of the runs")
     parser.add_argument("--paper", action="store_true", help="compare the preset paper, too")
     asked = parser.parse_args(told)
+    if asked.sets < 1:
+        parser.error(f"--sets is {asked.sets}; give 1 or more")
     asked.out.mkdir(parents=True, exist_ok=True)
     found: dict[str, list[Set]] = defaultdict(list)
     seeds: list[dict[str, list[Set]]] = []
@@ -161,7 +169,11 @@ def main(told: list[str] | None = None, say: Say = print) -> None:
             train(run, "--preset", "paper", "--data", asked.data, "--minutes", f"{minutes_of(first):.1f}")
         found[PAPER] = [one for one in measured(run, PAPER) if one["name"] == PAPER]
     say(f"\n{asked.data.name}\n\n{table(found)}")
-    say(f"\nWhat the game changes\n\n{pairs([seed[GAME] for seed in seeds], [seed[FIT] for seed in seeds])}")
+    fit = [seed[FIT] for seed in seeds]
+    chosen, played = [seed[GAME] for seed in seeds], [seed[REJECTED] or seed[GAME] for seed in seeds]
+    say("\nWhat the game changes\n")
+    say(pairs(chosen, fit, "the trainer's choice, which may be fit"))
+    say("\n" + pairs(played, fit, "the game, rejected or not"))
 
 
 if __name__ == "__main__":
