@@ -51,9 +51,7 @@ Kind = tuple[Sizes, int, tuple[int, ...], torch.dtype, str]  # sizes, directions
 # come before.
 BACKENDS = (cpp_cpu.BACKEND, cuda_gpu.BACKEND, triton_gpu.BACKEND, reference.BACKEND)
 _MANY = (cpp_cpu.BACKEND, triton_gpu.BACKEND, cuda_gpu.BACKEND, reference.BACKEND)
-_FEW = (
-    4096  # sequences at which blocks that share the weights are still faster than programs with sequences of their own
-)
+_FEW = 4096  # sequences at which blocks that share the weights are still faster than programs of their own
 
 
 def lstm(stack: Stack, *, backend: str = "auto") -> tuple[Tensor, Tensor, Tensor]:

@@ -211,9 +211,7 @@ def _run(kernel: Any, grid: tuple[int, int], *arguments: Any, **options: Any) ->
         kernel[grid](*arguments, **options)
 
 
-SHARED = (
-    128  # registers of a thread where two programs share a multiprocessor: some spill, and what they wait for overlaps
-)
+SHARED = 128  # registers of a thread where two programs share a multiprocessor: some spill, and waits overlap
 
 
 class Tile(NamedTuple):
