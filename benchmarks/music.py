@@ -72,14 +72,16 @@ def measured(run: Path, name: str, *told: str, number: int = 1) -> list[Set]:
 
 
 def sets_of(run: Path, count: int) -> Iterator[Set]:
-    """Everything that is measured of one seed; the music and its anchors once."""
+    """Everything that is measured of one seed; the music and its anchors once. The choice is fit where the game was rejected."""
     for number in range(1, count + 1):
-        yield from (one for one in measured(run, GAME, number=number) if number == 1 or one["name"] == GAME)
         fit = measured(run, FIT, "--checkpoint", "fit", number=number)
-        yield from (one for one in fit if one["name"] == FIT)
-        if not kept(run):
+        yield from (one for one in fit if number == 1 or one["name"] == FIT)
+        if kept(run):
+            game = measured(run, GAME, number=number)
+        else:
+            yield from (one | {"name": GAME} for one in fit if one["name"] == FIT)
             game = measured(run, REJECTED, "--checkpoint", "newest", number=number)
-            yield from (one for one in game if one["name"] == REJECTED)
+        yield from (one for one in game if one["name"] in (GAME, REJECTED))
 
 
 def minutes_of(run: Path) -> float:
