@@ -197,7 +197,7 @@ def test_the_native_backend_refuses_an_empty_batch(monkeypatch):
 
 
 def test_backend_names():
-    with pytest.raises(ValueError, match="backend='cudnn' is not known; the names are 'auto', 'cpu', 'triton', 'cuda'"):
+    with pytest.raises(ValueError, match="backend='cudnn' is not known; the names are 'auto', 'cpu', 'cuda', 'triton'"):
         FusedLSTM(1, 2, backend="cudnn")
     with pytest.raises(RuntimeError, match=r"backend='cuda' cannot run this: tensors on cpu \(it takes cuda\)"):
         FusedLSTM(1, 2, backend="cuda")(torch.zeros(2, 1, 1))

@@ -74,7 +74,7 @@ def test_it_names_its_instruction_sets():
 
 def test_every_backend_is_listed():
     listed = lstm.backends()
-    assert [name for name, _ in listed] == ["cpu", "triton", "cuda", "reference"]
+    assert [name for name, _ in listed] == ["cpu", "cuda", "triton", "reference"]
     assert dict(listed)["reference"] is None
 
 
