@@ -26,10 +26,10 @@ from fastgan.config import AUTO, PRESETS, TrainConfig, changed_fields, known_fie
 from fastgan.gan.clock import Clock
 from fastgan.gan.game import Game
 from fastgan.gan.loop import Loop, Position
+from fastgan.gan.music import finale
 from fastgan.gan.music.excerpts import Music
-from fastgan.gan.music.finale import finish as finish_music
 from fastgan.gan.music.game import MusicGame
-from fastgan.gan.music.stages import MUSIC_STAGES
+from fastgan.gan.music.stages import MUSIC_STAGES, MusicStage
 from fastgan.gan.progress import Screen
 from fastgan.gan.report import write_report
 from fastgan.gan.run import Run, check_unused, next_folder, read_config
@@ -92,9 +92,9 @@ def train(told: dict[str, Any], started: float) -> int:
         _greet(screen, folder, split, corpus, quarantine)
         with clock.listening():
             try:
-                _play(config, game, corpus, split, run, screen, clock)
-                if isinstance(game, MusicGame):
-                    finish_music(game, run, seed=config.seed, screen=screen)
+                last = _play(config, game, corpus, split, run, screen, clock)
+                if isinstance(last, MusicStage):
+                    finale.finish(last, run, seed=config.seed, screen=screen, clock=clock)
             finally:
                 page = write_report(folder)
         screen.say(f"done: {printable(page)}")
@@ -166,8 +166,8 @@ def _play(
     run: Run,
     screen: Screen,
     clock: Clock,
-) -> None:
-    """Go through the stages, from where the run is."""
+) -> Stage | None:
+    """Go through the stages, from where the run is; gives the last of them."""
     stages = _stages(config)
     epochs = {
         "encoder": config.encoder_epochs * (config.encoder != "none"),
@@ -190,6 +190,7 @@ def _play(
     order = list(stages)
     reached = order.index(loop.position.stage) if loop.position.stage else 0
     names = [name for name in order[reached:] if epochs[name]]
+    stage: Stage | None = None
     for name in names:
         if loop.position.stage != name:
             best = loop.position.best if stages[name].goes_on else None
@@ -200,8 +201,11 @@ def _play(
                 run.keep_best(checkpoint.state["position"]["stage"])
             game.optimise(stages[name].trains, config.lr, stages[name].betas)
         stage = make(name)
-        clock.begin_stage(stages[name].share, sum(stages[other].share for other in names[names.index(name) + 1 :]))
+        to_come = sum(stages[other].share for other in names[names.index(name) + 1 :])
+        choice = finale.seconds_for(config.minutes) if isinstance(stage, MusicStage) and "game" in names else 0.0
+        clock.begin_stage(stages[name].share, to_come, choice)
         loop.train(stage, epochs=epochs[name], steps=config.steps_per_epoch or stage.per_pass)
+    return stage
 
 
 def _stages(config: TrainConfig) -> Mapping[str, type[Stage]]:

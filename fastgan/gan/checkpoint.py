@@ -55,12 +55,22 @@ def save_checkpoint(folder: Path, name: str, checkpoint: Checkpoint, *, best: bo
         write_json(home / "state.json", {"format": FORMAT, "sha256": digest, **checkpoint.state})
         index = _read_index(folder) if (folder / "index.json").exists() else {}
         index |= {"newest": name} | ({"best": name} if best else {})
-        write_json(folder / "index.json", index)
-        for old in folder.iterdir():
-            if old.is_dir() and old.name not in index.values():
-                shutil.rmtree(old)
+        _write_index(folder, index)
     except OSError as error:
         raise explain_os_error(error, f"writing the checkpoint {printable(home)}") from error
+
+
+def make_best(folder: Path, name: str) -> None:
+    """Say that the checkpoint known under this name is the best; what no name is left for is deleted."""
+    index = _read_index(folder)
+    _write_index(folder, index | {"best": index[name]})
+
+
+def _write_index(folder: Path, index: dict[str, str]) -> None:
+    write_json(folder / "index.json", index)
+    for old in folder.iterdir():
+        if old.is_dir() and old.name not in index.values():
+            shutil.rmtree(old)
 
 
 def keep_best(folder: Path, name: str) -> None:
@@ -69,9 +79,9 @@ def keep_best(folder: Path, name: str) -> None:
     write_json(folder / "index.json", index | {name: index["best"]})
 
 
-def has_best(folder: Path) -> bool:
-    """Whether a checkpoint of this folder was the best of its stage."""
-    return "best" in _read_index(folder)
+def has(folder: Path, which: str) -> bool:
+    """Whether a checkpoint of this folder is known under a name: best, or that of a stage whose best it was."""
+    return which in _read_index(folder)
 
 
 def load_checkpoint(folder: Path, which: str = "newest") -> Checkpoint:

@@ -25,11 +25,21 @@ class Clock:
         self.closing = 0.0  # seconds that the end of an epoch takes: held-out measure, sound, picture, checkpoint
         self.asked = False
 
-    def begin_stage(self, share: float, to_come: float) -> None:
-        """Give a stage its share of the time that is left, beside the shares of all stages after it together."""
+    def begin_stage(self, share: float, to_come: float, after: float = 0.0) -> None:
+        """Give a stage its share of the time that is left, beside the shares of all stages after it together.
+
+        Args:
+            share: of the stage.
+            to_come: those of all after it.
+            after: seconds that are kept for what comes after all stages.
+        """
         now = time.monotonic()
         self.closing, self.stage_began = 0.0, now
-        self.stage_end = now + (self.end - _LAST_WORDS - now) * share / (share + to_come)
+        self.stage_end = now + (self.end - _LAST_WORDS - after - now) * share / (share + to_come)
+
+    def left(self) -> float:
+        """Seconds of the budget that are left for other things than the report."""
+        return self.end - _LAST_WORDS - time.monotonic()
 
     def share(self) -> float:
         """Share of the stage's time that is over; 0 without a budget."""

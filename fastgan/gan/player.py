@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastgan.audio.split import known_genre
 from fastgan.base.errors import BadInput
-from fastgan.gan.checkpoint import Checkpoint, has_best, load_checkpoint
+from fastgan.gan.checkpoint import Checkpoint, has, load_checkpoint
 from fastgan.gan.game import Game
 from fastgan.gan.music.game import MusicGame
 from fastgan.gan.music.guide import Course
@@ -193,7 +193,7 @@ def open_player(
         raise BadInput(
             "--how is of runs on samples (--preset paper); this one makes each frame from those before it and from noise"
         )
-    if which == "auto" and has_best(home):
+    if which == "auto" and has(home, "best"):
         best = load_checkpoint(home, "best")
         checkpoint = checkpoint if best.state["position"]["stage"] == "encoder" else best
     return MusicPlayer(checkpoint, choose_device(device), backend)

@@ -20,6 +20,7 @@ from fastgan.gan.charts import Chart, line_chart
 MOST_SAMPLES = 24  # in the page; the rest stays in the folder
 MOST_BYTES = 64 << 20  # of wav in the page: a phone still opens it
 MOST_ROWS = 1_000  # of one table
+CHOICE = "choice.json"  # of a run that chose between fit and the game, in its folder
 
 STAGES = {
     "encoder": "an auto-encoder learns to compress sound and to rebuild it",
@@ -114,7 +115,7 @@ def _render(run: _Run) -> str:
         name=printable(run.folder.resolve().name),
         version=run.config.get("version", ""),
         facts=_facts(run),
-        verdicts=[verdict for verdict in (_linear(run.rows), _game(run.rows), _sound(run.rows)) if verdict],
+        verdicts=[verdict for verdict in (_linear(run.rows), _game(run.rows, run.folder), _sound(run.rows)) if verdict],
         notes=run.notes,
         samples=samples,
         total_samples=sum("sample" in row for row in run.rows),
@@ -186,13 +187,13 @@ def _linear(rows: list[Row]) -> dict[str, Any] | None:
     return {"good": False, "title": "Linear predictor not beaten", "words": words}
 
 
-def _game(rows: list[Row]) -> dict[str, Any] | None:
+def _game(rows: list[Row], folder: Path) -> dict[str, Any] | None:
     """Whether the game brought the music nearer than the fit had; None where that was not measured."""
-    paid = game_paid(rows)
+    paid = game_paid(rows, folder)
     if paid is None:
         return None
     fit, game = paid
-    words = f"KAD to the music is {fit:.3g} at the best of fit and {game:.3g} at the best of the game"
+    words = f"KAD to the music is {fit:.3g} by the best of fit and {game:.3g} by the game"
     if game < fit:
         return {"good": True, "title": "The game paid", "words": f"{words}."}
     return {
@@ -202,19 +203,17 @@ def _game(rows: list[Row]) -> dict[str, Any] | None:
     }
 
 
-def game_paid(rows: list[Row]) -> tuple[float, float] | None:
-    """KAD of fit's best and the lowest of the game, from rows of the log without an alarm; None where one has none.
-
-    Both are of the game's clips, where it has measured what it began with.
-    """
+def game_paid(rows: list[Row], folder: Path) -> tuple[float, float] | None:
+    """KAD of fit and of the game: of the clips that the run chose by, else the lowest of its log's rows without an alarm; or None."""
+    if (folder / CHOICE).exists():
+        kad = json.loads((folder / CHOICE).read_text())["kad"]
+        return kad["fit"], kad["game"]
     best = []
     for stage in ("fit", "game"):
         found = [_number(row.get("kad")) for row in rows if row["stage"] == stage and "alarm" not in row]
         known = [value for value in found if value is not None]
         best.append(min(known) if known else None)
     fit, game = best
-    before = [_number(row.get("kad_before")) for row in rows if row["stage"] == "game"]
-    fit = next((value for value in before if value is not None), fit)
     return None if fit is None or game is None else (fit, game)
 
 

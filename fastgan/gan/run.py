@@ -18,7 +18,7 @@ from fastgan.audio.health import examine
 from fastgan.audio.plots import draw
 from fastgan.base.atomic import replacing, write_json
 from fastgan.base.errors import BadInput, explain_os_error, printable
-from fastgan.gan.checkpoint import Checkpoint, keep_best, load_checkpoint, save_checkpoint
+from fastgan.gan.checkpoint import Checkpoint, has, keep_best, load_checkpoint, make_best, save_checkpoint
 
 FORMAT = 1
 """Version of config.json."""
@@ -136,6 +136,15 @@ class Run:
     def keep_best(self, name: str) -> None:
         """Keep the best checkpoint under another name, see `fastgan.gan.checkpoint.keep_best`."""
         keep_best(self.folder / "checkpoint", name)
+
+    def has(self, which: str) -> bool:
+        """Whether there is a checkpoint of this name."""
+        folder = self.folder / "checkpoint"
+        return (folder / "index.json").exists() and has(folder, which)
+
+    def make_best(self, which: str) -> None:
+        """Say which checkpoint is the best, see `fastgan.gan.checkpoint.make_best`."""
+        make_best(self.folder / "checkpoint", which)
 
     def close(self) -> None:
         """Let other processes use the folder."""

@@ -36,6 +36,8 @@ def short() -> Iterator[None]:
         patch.setattr(stages, "JUDGED_S", 3.2)
         patch.setattr(stages, "PUPIL", 2)
         patch.setattr(finale, "MUSIC_S", 3.0)
+        patch.setattr(finale, "CHOSEN_BY", 2)
+        patch.setattr(finale, "TOGETHER", 1)
         yield
 
 
@@ -75,10 +77,10 @@ def test_three_stages_a_judgement_and_music(run: Path) -> None:
     assert (run / "report.html").stat().st_size > 50_000
     assert len(soundfile.read(run / "music.wav")[0]) == 3 * RATE
     assert (run / "music.png").is_file()
-    made = json.loads((run / "music.json").read_text())
-    fit, game = ([float(row["kad"]) for row in log if row["stage"] == stage] for stage in ("fit", "game"))  # type: ignore[arg-type]
-    paid = min(game) < float(log[-1]["kad_before"])  # type: ignore[arg-type] # fit's best, by the clips of the game
-    assert (made["stage"], made["kad"]) == (("game", min(game)) if paid else ("fit", min(fit)))
+    made, choice = (json.loads((run / name).read_text()) for name in ("music.json", "choice.json"))
+    assert choice["kept"] == min(choice["kad"], key=choice["kad"].get)
+    assert (made["stage"], made["kad"]) == (choice["kept"], choice["kad"][choice["kept"]])
+    assert load_checkpoint(run / "checkpoint", "best").state["position"]["stage"] == choice["kept"]
 
 
 def test_a_resumed_run_is_the_run_that_never_stopped(

@@ -1,42 +1,75 @@
-"""What a run that makes music ends with: whether the game paid, and a piece by the best checkpoint."""
+"""What a run that makes music ends with: the choice between fit and the game, and a piece by what is kept."""
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from fastgan.base.atomic import write_json
 from fastgan.base.errors import printable
-from fastgan.gan.checkpoint import has_best
+from fastgan.gan.clock import Clock
 from fastgan.gan.music.game import MusicGame
 from fastgan.gan.music.guide import Course
 from fastgan.gan.music.sample import Taste, make_piece
+from fastgan.gan.music.stages import FrameStage, GameStage, MusicStage
 from fastgan.gan.progress import Screen
-from fastgan.gan.report import game_paid
+from fastgan.gan.report import CHOICE
 from fastgan.gan.run import Run
 from fastgan.gan.seeds import derive
 
 MUSIC_S = 30.0
 """Length of the piece."""
 
+CHOSEN_BY, TOGETHER = 24, 6
+"""Clips of each side that the choice is made by, at most, and how many are made at a time."""
 
-def finish(game: MusicGame, run: Run, *, seed: int, screen: Screen) -> Path | None:
-    """Say whether the game paid, load the best checkpoint and make a piece with it.
+_LONGEST, _SHARE = 30.0, 0.1  # seconds that the choice may take of a run with a budget, and share of that
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen.
+
+    Attributes:
+        kept: the stage whose checkpoint it is, fit or game.
+        kad: of the clips by either stage.
+        clips: of each.
+    """
+
+    kept: str
+    kad: dict[str, float]
+    clips: int
+
+    def __str__(self) -> str:
+        fit, game = self.kad["fit"], self.kad["game"]
+        said = f"KAD of {self.clips} new clips is {game:.1f}, and {fit:.1f} by the best of fit"
+        return f"the game is kept: {said}" if self.kept == "game" else f"the game is rejected: {said}, which is kept"
+
+
+def seconds_for(minutes: float) -> float:
+    """What of a budget is kept for the choice."""
+    return min(_LONGEST, 60 * minutes * _SHARE)
+
+
+def finish(stage: MusicStage, run: Run, *, seed: int, screen: Screen, clock: Clock) -> Path | None:
+    """Choose between fit and the game, and make a piece with what is kept.
 
     Args:
-        game: of the run; its average becomes that of the best checkpoint.
+        stage: the last of the run; the average of its networks becomes that of the best checkpoint.
         run: with its log and checkpoints.
         seed: of the run.
         screen: where to say it.
+        clock: how long the choice may take.
 
     Returns:
         The wav, with its picture and how it was made beside it; None where nothing that was made is music yet.
     """
-    paid = game_paid(run.rows)
-    if paid is not None and paid[1] >= paid[0]:
-        screen.say(
-            f"the game is rejected: KAD is {paid[1]:.1f} at its best and {paid[0]:.1f} at that of fit, whose checkpoint is kept"
-        )
-    best = run.load("best") if has_best(run.folder / "checkpoint") else None
+    choice = choose(stage, run, screen, clock) if isinstance(stage, GameStage) else None
+    if choice is not None:
+        screen.say(str(choice))
+    game: MusicGame = stage.game
+    best = run.load("best") if run.has("best") else None
     if best is None or best.state["position"]["stage"] == "encoder":
         screen.say("nothing that was made is music yet: train for longer, or on more music")
         return None
@@ -49,7 +82,48 @@ def finish(game: MusicGame, run: Run, *, seed: int, screen: Screen) -> Path | No
         samples = np.concatenate(
             [*make_piece(game, course, length, seed=seed, taste=Taste.after(at["stage"]), tick=bar.update)]
         )
-    path = run.keep_music(samples, game.rate, {"epoch": at["epoch"], "stage": at["stage"], "kad": at["best"]})
+    kad = choice.kad[at["stage"]] if choice else at["best"]
+    path = run.keep_music(samples, game.rate, {"epoch": at["epoch"], "stage": at["stage"], "kad": kad})
     said = f"{MUSIC_S:g} s by the best checkpoint (epoch {at['epoch']}, {at['stage']}), with its picture beside it"
     screen.say(f"music: {printable(path)}, {said}")
     return path
+
+
+def choose(stage: FrameStage, run: Run, screen: Screen, clock: Clock) -> Choice | None:
+    """Let fit's best and the game make the same new clips, and make the nearer one the best checkpoint.
+
+    Epochs are judged by a dozen clips, always the same: the best of many is lucky with them, and a game that is better by other clips
+    was rejected. Of the game takes part what was its best, or else what it ended with.
+
+    Returns:
+        None where there is nothing to choose between.
+    """
+    newest = run.load()
+    if newest is None or newest.state["position"]["stage"] != "game" or not (run.has("fit") and run.has("best")):
+        return None
+    fit, best = run.load("fit"), run.load("best")
+    assert fit is not None
+    assert best is not None
+    rival = "best" if best.state["position"]["stage"] == "game" else "newest"
+    sides = {"fit": fit, "game": best if rival == "best" else newest}
+    clips: dict[str, list[np.ndarray]] = {name: [] for name in sides}
+    with screen.bar("choosing between fit and the game", 1) as bar:
+
+        def tick(share: float) -> None:
+            clock.check()
+            bar.update((len(clips["fit"]) + len(clips["game"])) / (2 * CHOSEN_BY))
+
+        while len(clips["game"]) < CHOSEN_BY:
+            number, began = len(clips["game"]), clock.left()
+            for name, checkpoint in sides.items():
+                stage.game.load(checkpoint.tensors, ("average",))
+                clips[name] += stage.make(TOGETHER, Taste.after(name), tick, "choice", number)
+            if clock.left() < began - clock.left():
+                break
+        judged = {name: stage.judge(made) for name, made in clips.items()}
+    kad = {name: found["kad"] for name, (found, _) in judged.items()}
+    kept = "game" if kad["game"] < kad["fit"] and not judged["game"][1] else "fit"
+    run.make_best(rival if kept == "game" else "fit")
+    choice = Choice(kept, kad, len(clips["game"]))
+    write_json(run.folder / CHOICE, asdict(choice))
+    return choice

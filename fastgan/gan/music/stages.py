@@ -205,17 +205,21 @@ class FrameStage(MusicStage):
 
     def _listen(self, taste: Taste, tick: Tick) -> tuple[dict[str, float], tuple[str, ...]]:
         """Make the clips of this stage, always from the same noise, and judge them."""
-        random = torch.Generator().manual_seed(derive(self.seed, "styles"))
-        rows = self.game.styles.draw(JUDGED, random)
-        self.made = make_clips(
+        self.made = self.make(JUDGED, taste, lambda share: tick(0.7 * share))
+        return self.judge(self.made)
+
+    @torch.no_grad()
+    def make(self, count: int, taste: Taste, tick: Tick, *purpose: str | int) -> list[Samples]:
+        """Some clips by the average, of styles and from noise that the purpose decides."""
+        rows = self.game.styles.draw(count, torch.Generator().manual_seed(derive(self.seed, *purpose, "styles")))
+        return make_clips(
             self.game,
             Course.of_rows(self.game.styles, rows, self.game.step_s),
             length=round(JUDGED_S * self.game.rate),
-            seeds=[derive(self.seed, "clip", number) for number in range(JUDGED)],
+            seeds=[derive(self.seed, *purpose, "clip", number) for number in range(count)],
             taste=taste,
-            tick=lambda share: tick(0.7 * share),
+            tick=tick,
         )
-        return self.judge(self.made)
 
     def sample(self, length: int, tick: Tick) -> Samples:
         """The first of the clips that were judged, one after the other as far as they are wanted."""

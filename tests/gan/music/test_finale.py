@@ -1,0 +1,130 @@
+"""The choice between fit and the game, by clips that chose nothing before."""
+
+import json
+from collections.abc import Iterator, Sequence
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from fastgan.gan.checkpoint import Checkpoint, load_checkpoint
+from fastgan.gan.clock import Clock
+from fastgan.gan.music import finale
+from fastgan.gan.music.finale import choose, seconds_for
+from fastgan.gan.music.sample import FITTED, PLAYED, Taste
+from fastgan.gan.music.stages import FrameStage
+from fastgan.gan.progress import Screen
+from fastgan.gan.run import Run
+from tests.gan.music.common import small_game
+
+SCREEN = Screen(Console(file=StringIO()))
+ENDLESS = Clock(0, 0)
+
+
+class Made(FrameStage):
+    """A stage whose clips are told: each holds the weight that it was made with."""
+
+    def __init__(self, alarm: float | None = None) -> None:
+        self.game, self.alarm, self.asked = small_game(), alarm, list[tuple[float, Taste, tuple[str | int, ...]]]()
+        self.judge = self.heard
+
+    def step(self, step: int) -> dict[str, torch.Tensor]:
+        """Nothing is learnt here."""
+        raise AssertionError
+
+    def make(self, count: int, taste: Taste, tick: object, *purpose: str | int) -> list[np.ndarray]:
+        """As told."""
+        weight = float(self.game.average.enter.bias[0])
+        self.asked.append((weight, taste, purpose))
+        return [np.full(3, weight, np.int16)] * count
+
+    def heard(self, clips: Sequence[np.ndarray]) -> tuple[dict[str, float], tuple[str, ...]]:
+        """The weight is the distance."""
+        kad = float(clips[0][0])
+        return {"kad": kad}, ("silent clips",) if kad == self.alarm else ()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    """A run without checkpoints."""
+    found = Run.start(tmp_path / "run", {})
+    yield found
+    found.close()
+
+
+def keep(run: Run, name: str, weight: float, *, best: bool) -> None:
+    """Write a checkpoint of the stage that its name begins with."""
+    game = small_game()
+    with torch.no_grad():
+        game.average.enter.bias.fill_(weight)
+    run.save(name, Checkpoint(game.tensors(), {"position": {"stage": name.split("-")[0]}}), best=best)
+
+
+def best_of(run: Run) -> float:
+    return float(load_checkpoint(run.folder / "checkpoint", "best").tensors["average.enter.bias"][0])
+
+
+@pytest.mark.parametrize(("game", "kept"), [(4.0, "game"), (6.0, "fit")])
+@pytest.mark.parametrize("was_best", [False, True])
+def test_the_nearer_is_kept_whatever_the_epochs_said(run: Run, game: float, kept: str, was_best: bool) -> None:
+    keep(run, "fit-1", 5.0, best=True)
+    run.keep_best("fit")
+    keep(run, "game-2", game, best=was_best)
+    stage = Made()
+    choice = choose(stage, run, SCREEN, ENDLESS)
+    assert choice is not None
+    assert (choice.kept, choice.kad) == (kept, {"fit": 5.0, "game": game})
+    assert best_of(run) == min(5.0, game)
+    assert kept in str(choice) or "rejected" in str(choice)
+    assert json.loads((run.folder / "choice.json").read_text())["kept"] == kept
+    assert [taste for _, taste, _ in stage.asked[:2]] == [FITTED, PLAYED]
+    purposes = [purpose for *_, purpose in stage.asked]
+    assert (
+        purposes[::2]
+        == purposes[1::2]
+        == [("choice", number) for number in range(0, finale.CHOSEN_BY, finale.TOGETHER)]
+    )
+
+
+def test_what_was_best_of_the_game_takes_part_before_what_it_ended_with(run: Run) -> None:
+    keep(run, "fit-1", 5.0, best=True)
+    run.keep_best("fit")
+    keep(run, "game-2", 3.0, best=True)
+    keep(run, "game-3", 9.0, best=False)
+    choice = choose(Made(), run, SCREEN, ENDLESS)
+    assert choice is not None
+    assert choice.kad["game"] == 3.0
+    assert best_of(run) == 3.0
+
+
+def test_a_game_that_raises_an_alarm_is_rejected(run: Run) -> None:
+    keep(run, "fit-1", 5.0, best=True)
+    run.keep_best("fit")
+    keep(run, "game-2", 4.0, best=False)
+    choice = choose(Made(alarm=4.0), run, SCREEN, ENDLESS)
+    assert choice is not None
+    assert choice.kept == "fit"
+    assert "rejected" in str(choice)
+    assert best_of(run) == 5.0
+
+
+def test_where_time_is_over_a_few_clips_decide(run: Run) -> None:
+    keep(run, "fit-1", 5.0, best=True)
+    run.keep_best("fit")
+    keep(run, "game-2", 4.0, best=False)
+    choice = choose(Made(), run, SCREEN, Clock(1e-9, 0))
+    assert choice is not None
+    assert choice.clips == finale.TOGETHER
+    assert [seconds_for(minutes) for minutes in (0, 1, 4, 20)] == [0, 6, 24, 30]
+
+
+def test_without_a_game_there_is_no_choice(run: Run) -> None:
+    assert choose(Made(), run, SCREEN, ENDLESS) is None
+    keep(run, "fit-1", 5.0, best=True)
+    assert choose(Made(), run, SCREEN, ENDLESS) is None
+    run.keep_best("fit")
+    assert choose(Made(), run, SCREEN, ENDLESS) is None
+    assert not (run.folder / "choice.json").exists()
