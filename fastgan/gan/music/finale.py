@@ -1,5 +1,7 @@
 """What a run that makes music ends with: the choice between fit and the game, and a piece by what is kept."""
 
+import math
+import statistics
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -34,16 +36,18 @@ class Choice:
     Attributes:
         kept: the stage whose checkpoint it is, fit or game.
         kad: of the clips by either stage.
+        error: of the difference, its standard error over sets of clips; 0 where there is one set.
         clips: of each.
     """
 
     kept: str
     kad: dict[str, float]
+    error: float
     clips: int
 
     def __str__(self) -> str:
         fit, game = self.kad["fit"], self.kad["game"]
-        said = f"KAD of {self.clips} new clips is {game:.1f}, and {fit:.1f} by the best of fit"
+        said = f"KAD of {self.clips} new clips is {game:.1f}, and {fit:.1f} by the best of fit (error {self.error:.1f})"
         return f"the game is kept: {said}" if self.kept == "game" else f"the game is rejected: {said}, which is kept"
 
 
@@ -90,10 +94,11 @@ def finish(stage: MusicStage, run: Run, *, seed: int, screen: Screen, clock: Clo
 
 
 def choose(stage: FrameStage, run: Run, screen: Screen, clock: Clock) -> Choice | None:
-    """Let fit's best and the game make the same new clips, and make the nearer one the best checkpoint.
+    """Let fit's best and the game make the same new clips, and make one of them the best checkpoint.
 
-    Epochs are judged by a dozen clips, always the same: the best of many is lucky with them, and a game that is better by other clips
-    was rejected. Of the game takes part what was its best, or else what it ended with.
+    Epochs are judged by a dozen clips, always the same: the best of many is lucky with them. Of the game takes part what was its best,
+    or else what it ended with. It is rejected where it is further from the music than fit by more than the error of that: music
+    takes a third of the time by it.
 
     Returns:
         None where there is nothing to choose between.
@@ -106,24 +111,28 @@ def choose(stage: FrameStage, run: Run, screen: Screen, clock: Clock) -> Choice 
     assert best is not None
     rival = "best" if best.state["position"]["stage"] == "game" else "newest"
     sides = {"fit": fit, "game": best if rival == "best" else newest}
-    clips: dict[str, list[np.ndarray]] = {name: [] for name in sides}
+    kads: dict[str, list[float]] = {name: [] for name in sides}
+    alarms: list[str] = []
     with screen.bar("choosing between fit and the game", 1) as bar:
 
         def tick(share: float) -> None:
             clock.check()
-            bar.update((len(clips["fit"]) + len(clips["game"])) / (2 * CHOSEN_BY))
+            bar.update((len(kads["fit"]) + len(kads["game"]) + share) / (2 * CHOSEN_BY / TOGETHER))
 
-        while len(clips["game"]) < CHOSEN_BY:
-            number, began = len(clips["game"]), clock.left()
+        while len(kads["game"]) * TOGETHER < CHOSEN_BY:
+            number, began = len(kads["game"]), clock.left()
             for name, checkpoint in sides.items():
                 stage.game.load(checkpoint.tensors, ("average",))
-                clips[name] += stage.make(TOGETHER, Taste.after(name), tick, "choice", number)
-            if clock.left() < began - clock.left():
+                judged, problems = stage.judge(stage.make(TOGETHER, Taste.after(name), tick, "choice", number))
+                kads[name].append(judged["kad"])
+                alarms += problems if name == "game" else ()
+            if clock.left() < began - clock.left():  # not enough for as many again
                 break
-        judged = {name: stage.judge(made) for name, made in clips.items()}
-    kad = {name: found["kad"] for name, (found, _) in judged.items()}
-    kept = "game" if kad["game"] < kad["fit"] and not judged["game"][1] else "fit"
+    apart = [game - fit for game, fit in zip(kads["game"], kads["fit"], strict=True)]
+    error = statistics.stdev(apart) / math.sqrt(len(apart)) if len(apart) > 1 else 0.0
+    kept = "game" if statistics.mean(apart) < error and not alarms else "fit"
     run.make_best(rival if kept == "game" else "fit")
-    choice = Choice(kept, kad, len(clips["game"]))
+    kad = {name: statistics.mean(values) for name, values in kads.items()}
+    choice = Choice(kept, kad, error, TOGETHER * len(apart))
     write_json(run.folder / CHOICE, asdict(choice))
     return choice

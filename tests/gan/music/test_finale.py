@@ -27,7 +27,8 @@ ENDLESS = Clock(0, 0)
 class Made(FrameStage):
     """A stage whose clips are told: each holds the weight that it was made with."""
 
-    def __init__(self, alarm: float | None = None) -> None:
+    def __init__(self, alarm: float | None = None, more: float = 0.0) -> None:
+        self.sets, self.more = 0, more
         self.game, self.alarm, self.asked = small_game(), alarm, list[tuple[float, Taste, tuple[str | int, ...]]]()
         self.judge = self.heard
 
@@ -39,12 +40,14 @@ class Made(FrameStage):
         """As told."""
         weight = float(self.game.average.enter.bias[0])
         self.asked.append((weight, taste, purpose))
-        return [np.full(3, weight, np.int16)] * count
+        return [np.full(3, weight)] * count
 
     def heard(self, clips: Sequence[np.ndarray]) -> tuple[dict[str, float], tuple[str, ...]]:
-        """The weight is the distance."""
+        """The weight is the distance; that of every second set by the game is `more` larger."""
         kad = float(clips[0][0])
-        return {"kad": kad}, ("silent clips",) if kad == self.alarm else ()
+        problems = ("silent clips",) if kad == self.alarm else ()
+        self.sets += 1
+        return {"kad": kad + (self.more if self.sets % 4 == 0 else 0)}, problems
 
 
 @pytest.fixture
@@ -82,11 +85,7 @@ def test_the_nearer_is_kept_whatever_the_epochs_said(run: Run, game: float, kept
     assert json.loads((run.folder / "choice.json").read_text())["kept"] == kept
     assert [taste for _, taste, _ in stage.asked[:2]] == [FITTED, PLAYED]
     purposes = [purpose for *_, purpose in stage.asked]
-    assert (
-        purposes[::2]
-        == purposes[1::2]
-        == [("choice", number) for number in range(0, finale.CHOSEN_BY, finale.TOGETHER)]
-    )
+    assert purposes[::2] == purposes[1::2] == [("choice", number) for number in range(4)]
 
 
 def test_what_was_best_of_the_game_takes_part_before_what_it_ended_with(run: Run) -> None:
@@ -109,6 +108,19 @@ def test_a_game_that_raises_an_alarm_is_rejected(run: Run) -> None:
     assert choice.kept == "fit"
     assert "rejected" in str(choice)
     assert best_of(run) == 5.0
+
+
+@pytest.mark.parametrize(("more", "kept"), [(2.0, "game"), (0.0, "fit")])
+def test_a_game_that_is_worse_by_less_than_the_error_is_kept(run: Run, more: float, kept: str) -> None:
+    """Differences of 0, 2, 0 and 2 after one of -0.5 each are 0.5 on average, and their standard error is 0.58."""
+    keep(run, "fit-1", 5.0, best=True)
+    run.keep_best("fit")
+    keep(run, "game-2", 4.5 if more else 5.5, best=False)
+    choice = choose(Made(more=more), run, SCREEN, ENDLESS)
+    assert choice is not None
+    assert choice.kad["game"] - choice.kad["fit"] == pytest.approx(0.5)
+    assert choice.error == pytest.approx(0.577 if more else 0, abs=1e-3)
+    assert choice.kept == kept
 
 
 def test_where_time_is_over_a_few_clips_decide(run: Run) -> None:
