@@ -47,7 +47,8 @@ class Choice:
 
     def __str__(self) -> str:
         fit, game = self.kad["fit"], self.kad["game"]
-        said = f"KAD of {self.clips} new clips is {game:.1f}, and {fit:.1f} by the best of fit (error {self.error:.1f})"
+        said = f"KAD of {self.clips} new clips is {game:.1f}, and {fit:.1f} by the best of fit"
+        said += f" (error {self.error:.1f})" if self.error else ""
         return f"the game is kept: {said}" if self.kept == "game" else f"the game is rejected: {said}, which is kept"
 
 
