@@ -38,7 +38,7 @@ class ForwardBlock : GateBlock<Number, kTiles, Forward> {
         }
       }
       if (wave + 1 < waves) place_.arrive(call_.flags, wave);
-      if (last >= 0) keep(step, last, found);  // nobody here waits for it
+      if (last >= 0) keep(place_.step(k), last, found);  // nobody here waits for it; `step` would hold registers
     }
   }
 
