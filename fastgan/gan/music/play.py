@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fastgan.gan.music.game import MusicGame
-from fastgan.gan.music.steps import Batch, Lesson, descend, lesson, normal
+from fastgan.gan.music.steps import Batch, Lesson, descend, lesson, normal, with_own
 from fastgan.gan.stage import Losses
 from fastgan.nn.critic import Critic
 from fastgan.nn.frame_generator import FrameGenerator
@@ -59,6 +59,8 @@ def game_step(
         fights: whether the generator listens to the critic, too; until that knows something, it learns from its teacher alone.
     """
     shown = lesson(game, batch, random)
+    if not fights:  # a critic that knows the music would take what follows from the generator's own steps for a mistake
+        shown = with_own(game, shown, random, FLOW_STEPS)
     places = _play(game, shown, random)
     losses = critic_step(game, shown, places)
     losses |= generator_step(game, shown, places, adversarial_weight, fights=fights)

@@ -35,6 +35,7 @@ _LAST = 0.02  # of the learning rate, at the end
 GENERATOR_SHARE = 0.05  # of the critic's learning rate: the critic must keep up
 PUPIL_SHARE = 0.3  # the same while it learns from its teacher alone
 PUPIL, PUPIL_AT_MOST = 200, 0.5  # steps for which it does that, and share of the stage
+OWN_FROM = 0.5  # share of fit after which the generator also learns from what it makes itself
 KEEP, KEEP_GAME = 0.999, 0.99  # share of the running average that stays, once it has a past
 
 
@@ -253,7 +254,8 @@ class FitStage(FrameStage):
     def step(self, step: int) -> Losses:
         """Continue the excerpts of a batch."""
         keep = min(KEEP, (1 + step) / (10 + step))
-        return fit_step(self.game, self.batch_at(step), self.random("train", step), keep)
+        own = self.progress >= OWN_FROM
+        return fit_step(self.game, self.batch_at(step), self.random("train", step), keep, own=own)
 
 
 class GameStage(FrameStage):
