@@ -23,6 +23,8 @@ SLOW_S = 20.0
 _QUIET = 1e-3  # of the expected power: pauses do not make what follows them loud
 
 _KNEE = 0.7  # of full scale, where peaks begin to be bent: a sine of the loudness has its peak at 0.14
+_TOP = 0.999  # what they come to at most: no sample of 16 bits is a full one
+_BURST = 1.5  # to which the peaks of a block may come before they are bent: what is louder would be cut flat
 _MOST = 10.0  # gain: what is weaker than that is meant to be quiet
 
 Floats = NDArray[np.float32]
@@ -76,10 +78,15 @@ class Leveller:
         self._level += (here - self._level) * max(
             seconds / (EXPECTED_S + self._heard_s), 1 - math.exp(-seconds / SLOW_S)
         )
-        gain = min(_MOST, LOUDNESS / math.exp(self._level))
+        most = min(_MOST, _BURST / max(float(np.abs(block).max()), 1e-9))
+        gain = min(most, LOUDNESS / math.exp(self._level))
         before = gain if self._gain is None else self._gain
         self._gain = gain
-        return bend(block * np.linspace(before, gain, len(block), dtype=np.float32))
+        gains = np.linspace(before, gain, len(block), dtype=np.float32)
+        if before > most:  # down at once, but without a click
+            gains[self._fade :] = gain
+            gains[: self._fade] = np.linspace(before, gain, self._fade, dtype=np.float32)[: len(block)]
+        return bend(block * gains)
 
     def _release(self, done: Floats, keep: int) -> Floats:
         """Everything that is done but for the last `keep` samples; the first ever are faded in."""
@@ -94,6 +101,6 @@ class Leveller:
 
 
 def bend(samples: Floats) -> Floats:
-    """Bend peaks above 0.7 so that none reaches 1: the same below, smooth above."""
-    over = np.maximum(np.abs(samples) - _KNEE, 0)
-    return np.where(over > 0, np.sign(samples) * (_KNEE + (1 - _KNEE) * np.tanh(over / (1 - _KNEE))), samples)
+    """Bend peaks above 0.7 so that none comes above 0.999: the same below, smooth above."""
+    over, room = np.maximum(np.abs(samples) - _KNEE, 0), _TOP - _KNEE
+    return np.where(over > 0, np.sign(samples) * (_KNEE + room * np.tanh(over / room)), samples)
