@@ -82,10 +82,9 @@ class Leveller:
         gain = min(most, LOUDNESS / math.exp(self._level))
         before = gain if self._gain is None else self._gain
         self._gain = gain
-        gains = np.linspace(before, gain, len(block), dtype=np.float32)
-        if before > most:  # down at once, but without a click
-            gains[self._fade :] = gain
-            gains[: self._fade] = np.linspace(before, gain, self._fade, dtype=np.float32)[: len(block)]
+        way = self._fade if before > most else len(block)  # down at once, but without a click
+        gains = np.full(len(block), gain, np.float32)
+        gains[:way] = np.linspace(before, gain, way, dtype=np.float32)[: len(block)]
         return bend(block * gains)
 
     def _release(self, done: Floats, keep: int) -> Floats:

@@ -1,5 +1,7 @@
 """What the generator is shown while it learns."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
@@ -63,26 +65,30 @@ def test_an_excerpt_of_one_step_has_none_of_its_own() -> None:
     assert torch.equal(mixed(game, shown), shown.spoilt)
 
 
-@pytest.mark.parametrize("own", [False, True])
-def test_fit_learns_from_its_own_steps_where_it_is_told_to(own: bool) -> None:
+def hears_its_own(step: Callable[[MusicGame], object]) -> bool:
+    """Whether what a step teaches depends on how many of its own steps the generator may hear."""
     learnt = []
     for share in (0.2, 0.8):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(module, "OWN", share)
             game = ready()
-            fit_step(game, batch_of(), torch.Generator().manual_seed(0), 0.9, own=own)
+            step(game)
         learnt.append(game.generator.enter.weight.clone())
-    assert torch.equal(*learnt) is not own
+    return not torch.equal(*learnt)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_fit_learns_from_its_own_steps_where_it_is_told_to(own: bool) -> None:
+    def step(game: MusicGame) -> None:
+        fit_step(game, batch_of(), torch.Generator().manual_seed(0), 0.9, own=own)
+
+    assert hears_its_own(step) is own
 
 
 @pytest.mark.parametrize("fights", [False, True])
 def test_the_game_shows_none_of_them_once_the_generator_fights(fights: bool) -> None:
-    learnt = []
-    for share in (0.2, 0.8):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "OWN", share)
-            game = ready()
-            random = torch.Generator().manual_seed(0)
-            game_step(game, batch_of(), random, 0.9, adversarial_weight=1.0, fights=fights)
-        learnt.append(game.generator.enter.weight.clone())
-    assert torch.equal(*learnt) is fights
+    def step(game: MusicGame) -> None:
+        random = torch.Generator().manual_seed(0)
+        game_step(game, batch_of(), random, 0.9, adversarial_weight=1.0, fights=fights)
+
+    assert hears_its_own(step) is not fights
