@@ -21,7 +21,9 @@ TEACHER_STEPS = 6
 PLACES = 512
 """Places of a batch, at most, where the game is played: each is judged by itself, and they cost more than the LSTMs."""
 
-DISTILLATION = 1.0  # weight of the squared distance from what the teacher makes of the same noise
+DISTILLATION = 20.0
+"""Weight of the squared distance from what the teacher makes of the same noise: held by less, one that fights makes fewer onsets."""
+
 MATCHING = 1.0  # weight of feature matching
 PENALTY = (
     0.1  # weight of the critic's squared slope at real music: at 1 it sees nothing, at 0.03 it outruns the generator

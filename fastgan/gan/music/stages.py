@@ -33,7 +33,7 @@ _PART = 256  # frames of a piece that are looked at together
 _WARM_UP = 100  # steps in which the learning rate rises
 _LAST = 0.02  # of the learning rate, at the end
 GENERATOR_SHARE = 0.05  # of the critic's learning rate: the critic must keep up
-PUPIL_SHARE = 0.3  # the same while it learns from its teacher alone
+PUPIL_SHARE = 0.3  # the same while it learns from its teacher alone, at first
 PUPIL, PUPIL_AT_MOST = 200, 0.5  # steps for which it does that, and share of the stage
 OWN_FROM = 0.5  # share of fit after which the generator also learns from what it makes itself
 KEEP, KEEP_GAME = 0.999, 0.99  # share of the running average that stays, once it has a past
@@ -87,8 +87,7 @@ class MusicStage(Stage):
 
     def rate_at(self, step: int) -> float:
         """Learning rate: rises at first, then falls with the share of the stage that is done, as a cosine."""
-        fall = (1 + math.cos(math.pi * min(1.0, self.progress))) / 2
-        return self.lr * 0.5**self.eased * min(1.0, (step + 1) / _WARM_UP) * (_LAST + (1 - _LAST) * fall)
+        return self.lr * 0.5**self.eased * min(1.0, (step + 1) / _WARM_UP) * (_LAST + (1 - _LAST) * fall(self.progress))
 
     def advance(self, first: int, count: int) -> Losses:
         """Take these steps."""
@@ -278,10 +277,16 @@ class GameStage(FrameStage):
         if step == 0:  # the average is what was judged the best, and by far the calmer
             for network in (self.game.generator, self.game.teacher):
                 network.load_state_dict(self.game.average.state_dict())
-        fights = step >= PUPIL or self.progress >= PUPIL_AT_MOST
-        self.game.optimisers["generator"].lr *= GENERATOR_SHARE if fights else PUPIL_SHARE
+        taught = max(step / PUPIL, self.progress / PUPIL_AT_MOST)
+        fights = taught >= 1  # until then its rate falls to nothing: unsettled, it would begin far from its teacher
+        self.game.optimisers["generator"].lr *= GENERATOR_SHARE if fights else PUPIL_SHARE * fall(taught)
         how: dict[str, Any] = {"adversarial_weight": self.adversarial_weight, "fights": fights}
         return game_step(self.game, self.batch_at(step), self.random("train", step), KEEP_GAME, **how)
+
+
+def fall(done: float) -> float:
+    """From 1 to 0, as a cosine, with the share that is done; 0 beyond (Loshchilov and Hutter, "SGDR", 2017)."""
+    return (1 + math.cos(math.pi * min(1.0, done))) / 2
 
 
 MUSIC_STAGES: dict[str, type[MusicStage]] = {stage.name: stage for stage in (EncoderStage, FitStage, GameStage)}

@@ -97,8 +97,25 @@ def test_the_generator_learns_from_its_teacher_alone_at_first(
     stage.progress = progress
     stage.advance(step, 1)
     assert told["fights"] == fights
-    share = module.GENERATOR_SHARE if fights else module.PUPIL_SHARE
-    assert game.optimisers["generator"].lr == pytest.approx(share * game.optimisers["critic"].lr)
+    share = game.optimisers["generator"].lr / game.optimisers["critic"].lr
+    if fights:
+        assert share == pytest.approx(module.GENERATOR_SHARE)
+    else:
+        assert share < module.PUPIL_SHARE / 100  # it has come to rest before the fight
+
+
+def test_the_pupil_comes_to_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The share of the critic's learning rate that it has falls step by step, in a short stage with what is done of that."""
+    monkeypatch.setattr(module, "game_step", lambda *_, **__: {})
+    monkeypatch.setattr(module, "PUPIL", 50)
+    game = small_game()
+    stage = stage_of("game", tmp_path, game)
+    shares = []
+    for step, progress in ((0, 0.0), (25, 0.0), (40, 0.0), (0, module.PUPIL_AT_MOST / 2)):
+        stage.progress = progress
+        stage.advance(step, 1)
+        shares.append(game.optimisers["generator"].lr / game.optimisers["critic"].lr / module.PUPIL_SHARE)
+    assert shares == pytest.approx([1.0, 0.5, 0.0955, 0.5], abs=1e-3)
 
 
 def test_the_critic_learns_to_tell_music_from_what_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
