@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -81,16 +82,22 @@ def no_cuda() -> str | None:
 
 
 class Build(build_ext):
-    """Builds the file of kernels for GPUs by nvcc."""
+    """Builds the files of kernels for GPUs by nvcc, side by side."""
 
     def build_extension(self, ext: Any) -> None:
         """Build one extension module."""
         if ext.name == CUDA:
-            kernels = Path(self.build_temp) / "launch.o"
-            kernels.parent.mkdir(parents=True, exist_ok=True)
-            nvcc("--options-file", "csrc/cuda/options.txt", "-c", "csrc/cuda/launch.cu", "-o", str(kernels))
-            ext.extra_objects = [str(kernels)]
-            told = nvcc("--dryrun", "-c", "csrc/cuda/launch.cu")
+            folder, sources = Path(self.build_temp), sorted(Path("csrc/cuda").glob("*.cu"))
+            folder.mkdir(parents=True, exist_ok=True)
+
+            def compiled(source: Path) -> str:
+                to = str(folder / f"{source.stem}.o")
+                nvcc("--options-file", "csrc/cuda/options.txt", "-c", str(source), "-o", to)
+                return to
+
+            with ThreadPoolExecutor() as pool:
+                ext.extra_objects = list(pool.map(compiled, sources))
+            told = nvcc("--dryrun", "-c", str(sources[0]))
             ext.library_dirs = re.findall(r'"-L([^"]+)"', told)
         super().build_extension(ext)
 

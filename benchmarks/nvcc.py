@@ -14,8 +14,8 @@ _KERNEL = re.compile(
     r".*?Used (?P<registers>\d+) registers",
     re.DOTALL,
 )
-# As the compiler writes names: forward, backward or free_run of a kind of numbers and tiles of a warp.
-_NAME = re.compile(r"(?P<call>forward|backward|free_run)INS0_\d+(?P<kind>[A-Za-z]\w*?)ELi(?P<tiles>\d)E")
+# As the compiler writes names: a pass of a kind of numbers and tiles of a warp, or groups of units.
+_NAME = re.compile(r"\d(?P<call>(stream_)?(forward|backward)|free_run)INS0_\d+(?P<kind>[A-Za-z]\w*?)ELi(?P<tiles>\d)E")
 
 
 class Kernel(NamedTuple):
@@ -24,7 +24,7 @@ class Kernel(NamedTuple):
     architecture: str
     kind: str
     call: str
-    tiles: int
+    tiles: int  # of a warp; of the passes for many sequences the groups of units
     registers: int
     local: int  # bytes
 
@@ -40,17 +40,18 @@ def why_not() -> str | None:
 
 
 def kernels() -> Iterator[Kernel]:
-    """Compile all: half a minute to a minute.
+    """Compile all: some minutes.
 
     Raises:
         RuntimeError: nvcc fails or warns; with what it says.
     """
     flags = ["--options-file", str(FOLDER / "options.txt"), "-Werror=all-warnings", "-Xptxas=-v"]
-    command = ["nvcc", *flags, "-c", str(FOLDER / "launch.cu"), "-o", "/dev/null"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
-    yield from read(done.stderr + done.stdout)
+    for source in sorted(FOLDER.glob("*.cu")):
+        command = ["nvcc", *flags, "-c", str(source), "-o", "/dev/null"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+        yield from read(done.stderr + done.stdout)
 
 
 def read(told: str) -> Iterator[Kernel]:

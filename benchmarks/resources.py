@@ -83,8 +83,17 @@ def _no_triton() -> str | None:
 def cuda_rows() -> Iterator[tuple[bool, list[object]]]:
     """Whether a kernel of the backend "cuda" fits, and all but the last cell of its row."""
     for kernel in nvcc.kernels():
-        tile = f"{kernel.tiles} a warp"
-        cells = [kernel.architecture, KINDS[kernel.kind], "any", "any", "", tile, f"cuda {kernel.call}"]
+        streams = kernel.call.startswith("stream")
+        tile = f"{kernel.tiles} groups" if streams else f"{kernel.tiles} a warp"
+        cells = [
+            kernel.architecture,
+            KINDS[kernel.kind],
+            f"{32 * kernel.tiles} at most" if streams else "any",
+            "any",
+            "",
+            tile,
+            f"cuda {kernel.call}",
+        ]
         yield kernel.fits, [*cells, kernel.registers, kernel.local, "as planned"]
 
 

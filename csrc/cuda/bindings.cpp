@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "plan.h"
+#include "stream_plan.h"
 #ifdef FASTGAN_EMULATED
 #  include "emulated.h"
 #endif
@@ -153,11 +153,64 @@ void run_free(const std::string& kind, int device, Address stream, const FreeNum
   start(call, kind_of(kind), device, reinterpret_cast<void*>(stream));
 }
 
+using StreamNumbers = std::array<std::int64_t, 4>;  // T, B, I, H
+
+void check_stream(const StreamNumbers& numbers) {
+  for (const std::int64_t number : numbers)
+    if (number <= 0 || number > INT32_MAX) throw std::invalid_argument("sizes have to be above 0 and below 2^31");
+  if (numbers[0] > INT32_MAX / 16) throw std::invalid_argument("more steps than a call counts");
+}
+
+void run_stream_forward(const std::string& kind, int device, Address stream, const StreamNumbers& numbers,
+                        const std::array<Address, 4>& weights, Address x, Address h0, Address c0, Address mask,
+                        Address output, Address dropped, Address cells, Address gates, Address h_n, Address c_n) {
+  check_stream(numbers);
+  StreamForward call = {};
+  call.steps = int(numbers[0]);
+  call.batch = int(numbers[1]);
+  call.inputs = int(numbers[2]);
+  call.hidden = int(numbers[3]);
+  call.x = pointer(x, "x");
+  call.weights = {pointer(weights[0], "w_ih"), pointer(weights[1], "w_hh"), reinterpret_cast<const void*>(weights[2]),
+                  reinterpret_cast<const void*>(weights[3])};
+  call.h0 = pointer_or_null(h0, "h0");
+  call.c0 = (h0 ? pointer<> : pointer_or_null<>)(c0, "c0");
+  call.mask = pointer_or_null(mask, "mask");
+  call.output = pointer(output, "output");
+  call.dropped = (mask ? pointer<> : pointer_or_null<>)(dropped, "dropped");
+  call.cells = pointer_or_null(cells, "cells");
+  call.gates = (cells ? pointer<> : pointer_or_null<>)(gates, "gates");
+  call.h_n = pointer(h_n, "h_n");
+  call.c_n = pointer(c_n, "c_n");
+  start(call, kind_of(kind), device, reinterpret_cast<void*>(stream));
+}
+
+void run_stream_backward(const std::string& kind, int device, Address stream, const StreamNumbers& numbers,
+                         Address turned, Address above, Address d_h_n, Address d_c_n, Address c0, Address cells,
+                         Address gates, Address d_gates, Address d_h0, Address d_c0) {
+  check_stream(numbers);
+  StreamBackward call = {};
+  call.steps = int(numbers[0]);
+  call.batch = int(numbers[1]);
+  call.hidden = int(numbers[3]);
+  call.turned = pointer(turned, "w_hh");
+  call.above = pointer_or_null(above, "above");
+  call.d_h_n = pointer_or_null(d_h_n, "d_h_n");
+  call.d_c_n = pointer_or_null(d_c_n, "d_c_n");
+  call.c0 = pointer_or_null(c0, "c0");
+  call.cells = pointer(cells, "cells");
+  call.gates = pointer(gates, "gates");
+  call.d_gates = pointer(d_gates, "d_gates");
+  call.d_h0 = pointer_or_null(d_h0, "d_h0");
+  call.d_c0 = (d_h0 ? pointer<> : pointer_or_null<>)(d_c0, "d_c0");
+  start(call, kind_of(kind), device, reinterpret_cast<void*>(stream));
+}
+
 }  // namespace
 
 PYBIND11_MODULE(FASTGAN_MODULE, module) {
   module.doc() = "The LSTM kernels for Nvidia GPUs. Tensors come as addresses; see csrc/cuda/lstm.h.";
-  module.attr("CONTRACT") = 2;
+  module.attr("CONTRACT") = 3;
   module.def("forward", run_forward, "Some layers of a forward pass, on a stream.");
   module.def("backward", run_backward, "Some layers of a backward pass, on a stream.");
   module.def("free_run", run_free, "Some steps of a stack that reads its own values, on a stream.");
@@ -175,6 +228,18 @@ PYBIND11_MODULE(FASTGAN_MODULE, module) {
         return layers_together(machine_of(device), kind_of(kind), shape, backward);
       },
       "How many layers one call is to take: all, one, or 0 when the device cannot run such a problem.");
+  module.def("stream_forward", run_stream_forward, "A layer's forward pass over many sequences, on a stream.");
+  module.def("stream_backward", run_stream_backward, "A layer's backward pass over many sequences, on a stream.");
+  module.def(
+      "streams",
+      [](const std::string& kind, int device, const StreamNumbers& numbers) {
+        check_stream(numbers);
+        const auto fits = [&](int inputs) {
+          return stream_plan(machine_of(device), kind_of(kind), int(numbers[1]), inputs, int(numbers[3])).groups > 0;
+        };
+        return fits(int(numbers[2])) && fits(0);
+      },
+      "Whether the device can pass through a layer in this way, both forth and back.");
   module.def("processors", [](int device) { return machine_of(device).processors; }, "How many flags a call needs.");
 #ifdef FASTGAN_EMULATED
   module.def(

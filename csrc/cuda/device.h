@@ -68,13 +68,43 @@ FASTGAN_DEVICE void cluster_wait() {
 #  endif
 }
 
+// Copies of 16 bytes to shared memory that go on while the thread does other things; zeros from null. `wait_for_copies`
+// waits for all but the newest kLater calls of `copies_together`; others may read the copies after a `sync`.
+FASTGAN_DEVICE void copy_ahead(void* to, const void* from) {
+  const auto place = static_cast<std::uint32_t>(__cvta_generic_to_shared(to));
+  const int bytes = from != nullptr ? 16 : 0;
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(place), "l"(from), "r"(bytes) : "memory");
+}
+FASTGAN_DEVICE void copies_together() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+template <int kLater>
+FASTGAN_DEVICE void wait_for_copies() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(kLater) : "memory");
+}
+
 FASTGAN_DEVICE float exponential(float x) { return __expf(x); }
 FASTGAN_DEVICE float quotient(float a, float b) { return __fdividef(a, b); }
+
+FASTGAN_DEVICE float rough_tangent(float x) {  // hyperbolic, 11 bits of it
+  float value;
+  asm("tanh.approx.f32 %0, %1;" : "=f"(value) : "f"(x));
+  return value;
+}
 
 FASTGAN_DEVICE float float_of(std::uint32_t bits) { return __uint_as_float(bits); }
 FASTGAN_DEVICE std::uint32_t bits_of(float x) { return __float_as_uint(x); }
 FASTGAN_DEVICE float float_of_half(std::uint16_t bits) { return __half2float(__ushort_as_half(bits)); }
 FASTGAN_DEVICE std::uint16_t half_of(float x) { return __half_as_ushort(__float2half_rn(x)); }
+// Two short numbers in a word, the first below.
+FASTGAN_DEVICE std::uint32_t two_bfloat16(float first, float second) {
+  std::uint32_t two;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(two) : "f"(second), "f"(first));
+  return two;
+}
+FASTGAN_DEVICE std::uint32_t two_float16(float first, float second) {
+  std::uint32_t two;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(two) : "f"(second), "f"(first));
+  return two;
+}
 FASTGAN_DEVICE std::uint32_t tf32_of(float x) {  // volatile: what is cheap to make again is not worth a register
   std::uint32_t bits;
   asm volatile("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));

@@ -1,17 +1,13 @@
 // Puts the kernels on a device.
 #include <mutex>
-#include <stdexcept>
 #include <vector>
 
+#include "check.h"
 #include "passes.h"
 
 namespace fastgan::cuda {
 
 namespace {
-
-void check(cudaError_t error, const char* what) {
-  if (error != cudaSuccess) throw std::runtime_error(std::string(what) + ": " + cudaGetErrorString(error));
-}
 
 int attribute(cudaDeviceAttr name, int device) {
   int value = 0;

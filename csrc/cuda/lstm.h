@@ -92,6 +92,37 @@ struct FreeRun {
   std::uint32_t* flags;      // as above
 };
 
+// One layer in one direction for sequences of equal length, in numbers of two bytes: for calls of many (stream.h).
+// There are at most kMost of stream_plan.h units and inputs; units, and inputs beyond kThin, are multiples of 8.
+struct StreamForward {
+  int steps, batch, inputs, hidden;
+  const void* x;  // in [T,B,I]
+  Weights weights;
+  const void* h0;    // in [B,H]    null for zeros
+  const void* c0;    // in [B,H]    null exactly when h0 is
+  const void* mask;  // in [T,B,H]  factors behind the layer; null for none
+  void* output;      // out [T,B,H]
+  void* dropped;     // out [T,B,H]  null without mask
+  void* cells;       // out [T,B,H]  null when nothing is kept
+  void* gates;       // out [T,B,4H]  null when nothing is kept
+  void* h_n;         // out [B,H]
+  void* c_n;         // out [B,H]
+};
+
+struct StreamBackward {
+  int steps, batch, hidden;
+  const void* turned;  // in [H,4H]    w_hh, rows and columns exchanged
+  const void* above;   // in [T,B,H]   gradient of what the layer gives; null for zeros
+  const void* d_h_n;   // in [B,H]     null for zeros
+  const void* d_c_n;   // in [B,H]     null for zeros
+  const void* c0;      // in [B,H]     null for zeros
+  const void* cells;   // in [T,B,H]
+  const void* gates;   // in [T,B,4H]
+  void* d_gates;       // out [T,B,4H]
+  void* d_h0;          // out [B,H]    null when not wanted
+  void* d_c0;          // out [B,H]    null exactly when d_h0 is
+};
+
 // A device, as far as the kernels care.
 struct Machine {
   int processors;  // that can run a block each at the same time
@@ -108,5 +139,7 @@ Machine machine_of(int device);
 void start(const Forward& call, Kind kind, int device, void* stream);
 void start(const Backward& call, Kind kind, int device, void* stream);
 void start(const FreeRun& call, Kind kind, int device, void* stream);
+void start(const StreamForward& call, Kind kind, int device, void* stream);
+void start(const StreamBackward& call, Kind kind, int device, void* stream);
 
 }  // namespace fastgan::cuda

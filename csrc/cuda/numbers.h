@@ -9,6 +9,7 @@ namespace fastgan::cuda {
 
 struct Bfloat16 {
   using Stored = std::uint16_t;
+  static constexpr bool kRough = true;  // eleven bits of a gate are more than are kept
   static constexpr int kReads = 8;
   static constexpr bool kEarly = true;
   static FASTGAN_DEVICE float widen(Stored bits) { return float_of(std::uint32_t(bits) << 16); }
@@ -17,6 +18,7 @@ struct Bfloat16 {
     if ((bits & 0x7fffffff) > 0x7f800000) return std::uint16_t((bits >> 16) | 0x40);  // NaN stays NaN
     return std::uint16_t((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);                 // to nearest, ties to even
   }
+  static FASTGAN_DEVICE std::uint32_t two(float first, float second) { return two_bfloat16(first, second); }
   static FASTGAN_DEVICE std::uint32_t hold(std::uint32_t two) { return two; }
   static FASTGAN_DEVICE void multiply(float (&sum)[4], const std::uint32_t (&a)[4], std::uint32_t b0,
                                       std::uint32_t b1) {
@@ -26,10 +28,12 @@ struct Bfloat16 {
 
 struct Float16 {
   using Stored = std::uint16_t;
+  static constexpr bool kRough = false;
   static constexpr int kReads = 8;
   static constexpr bool kEarly = true;
   static FASTGAN_DEVICE float widen(Stored bits) { return float_of_half(bits); }
   static FASTGAN_DEVICE Stored round(float x) { return half_of(x); }
+  static FASTGAN_DEVICE std::uint32_t two(float first, float second) { return two_float16(first, second); }
   static FASTGAN_DEVICE std::uint32_t hold(std::uint32_t two) { return two; }
   static FASTGAN_DEVICE void multiply(float (&sum)[4], const std::uint32_t (&a)[4], std::uint32_t b0,
                                       std::uint32_t b1) {

@@ -39,8 +39,17 @@ struct Warp {
   unsigned turn[32] = {};
 };
 
+// A copy that nobody can see before it is waited for.
+struct Copy {
+  void* to;
+  const void* from;
+  int group;
+};
+
 struct Thread {
   Position position;
+  std::vector<Copy> copies;
+  int groups = 0;
   ucontext_t context;
   std::unique_ptr<char[]> stack{new char[kStack]};
   Warp* warp;
@@ -142,7 +151,33 @@ void launch(const std::function<void()>& kernel, int threads, int blocks, int gr
 
 }  // namespace emulated
 
+void copy_ahead(void* to, const void* from) {
+  emulated::current->copies.push_back({to, from, emulated::current->groups});
+}
+void copies_together() { ++emulated::current->groups; }
+void wait_for_copies(int later) {
+  auto& copies = emulated::current->copies;
+  const auto waited = [&](const emulated::Copy& copy) { return copy.group < emulated::current->groups - later; };
+  for (const auto& copy : copies) {
+    if (!waited(copy)) continue;
+    if (copy.from)
+      std::memcpy(copy.to, copy.from, 16);
+    else
+      std::memset(copy.to, 0, 16);
+  }
+  copies.erase(std::remove_if(copies.begin(), copies.end(), waited), copies.end());
+}
+
 float exponential(float x) { return std::exp(x); }
+float rough_tangent(float x) { return std::tanh(x); }
+std::uint32_t two_bfloat16(float first, float second) {
+  const auto round = [](float x) {
+    const std::uint32_t bits = bits_of(x);
+    return x != x ? 0x7fff : (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  };
+  return round(first) | round(second) << 16;
+}
+std::uint32_t two_float16(float first, float second) { return half_of(first) | std::uint32_t(half_of(second)) << 16; }
 
 namespace {
 

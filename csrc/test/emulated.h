@@ -66,6 +66,14 @@ inline Vector read_fresh(const void* at) {
 }
 inline Vector read(const void* at) { return read_fresh(at); }
 
+void copy_ahead(void* to, const void* from);
+void copies_together();
+void wait_for_copies(int later);
+template <int kLater>
+void wait_for_copies() {
+  wait_for_copies(kLater);
+}
+
 inline void publish(std::uint32_t* flag, std::uint32_t value) { *flag = value; }
 inline std::uint32_t look(const std::uint32_t* flag) {
   emulated::let_others_run();
@@ -75,6 +83,9 @@ inline void cluster_arrive() { emulated::arrive_in_cluster(); }
 inline void cluster_wait() { emulated::wait_for_cluster(); }
 
 float exponential(float x);
+float rough_tangent(float x);
+std::uint32_t two_bfloat16(float first, float second);
+std::uint32_t two_float16(float first, float second);
 inline float quotient(float a, float b) { return a / b; }
 
 template <typename To, typename From>

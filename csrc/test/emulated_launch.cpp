@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include "passes.h"
+#include "stream_passes.h"
 
 namespace fastgan::cuda {
 
@@ -25,11 +26,21 @@ void put(const Call& call, Kind kind) {
                    shared_bytes(plan), emulated::seed);
 }
 
+template <typename Call>
+void put_stream(const Call& call, Kind kind) {
+  const StreamPlan plan = plan_of(emulated::machine, kind, call);
+  if (plan.groups == 0) throw std::runtime_error("the GPU has no room for this problem");
+  const auto kernel = stream_kernel_of(call, kind, plan.groups);
+  emulated::launch([&] { kernel(call, plan); }, 32 * plan.warps, plan.blocks, 1, 1, plan.shared, emulated::seed);
+}
+
 }  // namespace
 
 Machine machine_of(int) { return emulated::machine; }
 void start(const Forward& call, Kind kind, int, void*) { put(call, kind); }
 void start(const Backward& call, Kind kind, int, void*) { put(call, kind); }
 void start(const FreeRun& call, Kind kind, int, void*) { put(call, kind); }
+void start(const StreamForward& call, Kind kind, int, void*) { put_stream(call, kind); }
+void start(const StreamBackward& call, Kind kind, int, void*) { put_stream(call, kind); }
 
 }  // namespace fastgan::cuda

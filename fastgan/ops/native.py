@@ -12,7 +12,7 @@ from types import ModuleType
 import torch
 
 CONTRACT = 4  # of csrc/lstm.h, as the Python side knows it
-CUDA_CONTRACT = 2  # of csrc/cuda/lstm.h
+CUDA_CONTRACT = 3  # of csrc/cuda/lstm.h
 _OPENMP = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
 ABSENT = (
     "the native library is not built (no C++ compiler was there, or FASTGAN_NATIVE=off); "

@@ -6,7 +6,7 @@ import os
 import torch
 from torch import Tensor
 
-from fastgan.ops.lstm import autograd, cpp_cpu, cuda_gpu, op, reference, triton_gpu
+from fastgan.ops.lstm import autograd, cpp_cpu, cuda_gpu, op, reference, stream_gpu, triton_gpu
 from fastgan.ops.lstm.repeated import Repeated
 from fastgan.ops.lstm.stack import (
     Gradients,
@@ -142,7 +142,7 @@ def _choose(stack: Stack, name: str, plain: str | None = None) -> Backend:
 
 def table_for(problem: Problem) -> tuple[Backend, ...]:
     """Who may run a problem, the fastest first, as measured on a GPU (docs/decisions/0007-few-and-many-sequences.md)."""
-    return BACKENDS if problem.batch <= _FEW else _MANY
+    return BACKENDS if problem.batch <= _FEW or stream_gpu.serves(problem) else _MANY
 
 
 def _problem(layout: Layout, dtype: torch.dtype, device: str, packed: bool) -> Problem:

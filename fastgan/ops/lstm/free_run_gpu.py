@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor
 
-from fastgan.ops.lstm import cuda_gpu
+from fastgan.ops.lstm import cuda_calls, cuda_gpu
 from fastgan.ops.registry import Problem
 
 if TYPE_CHECKING:
@@ -46,17 +46,17 @@ class OnGpu:
         """See `fastgan.ops.lstm.free_run.FreeRun.run`."""
         count = 0 if shown is None else shown.shape[1]
         if shown is not None:
-            shown = cuda_gpu.aligned(shown.to(self._like))
+            shown = cuda_calls.aligned(shown.to(self._like))
         before = max(count - 1, 0)
         out = self._like.new_empty(self._sizes[0], before + steps, self._sizes[1])
-        flags = cuda_gpu.flags_for(out)
-        with cuda_gpu.on(out):
-            cuda_gpu.library().free_run(
-                *cuda_gpu.queue_of(out),
+        flags = cuda_calls.flags_for(out)
+        with cuda_calls.on(out):
+            cuda_calls.library().free_run(
+                *cuda_calls.queue_of(out),
                 (*self._sizes, before + steps, count),
                 self._done,
-                cuda_gpu.all_at([part for layer in self._layers for part in layer]),
-                *cuda_gpu.all_at((self._dense, self._bias, shown, self._states, self._cells, self._last, out)),
+                cuda_calls.all_at([part for layer in self._layers for part in layer]),
+                *cuda_calls.all_at((self._dense, self._bias, shown, self._states, self._cells, self._last, out)),
                 flags.data_ptr(),
             )
         self._done += before + steps
@@ -73,8 +73,8 @@ def why_not(net: "Net", clips: int, windows: int) -> str | None:
     if values > _THIN:
         reasons.append(f"values of {values} numbers (it takes {_THIN})")
     if not any(reasons):
-        kind, device, _ = cuda_gpu.queue_of(net.dense)
-        if not cuda_gpu.library().runs_free(kind, device, (clips, values, hidden, len(net.layers), windows, 1, 0)):
+        kind, device, _ = cuda_calls.queue_of(net.dense)
+        if not cuda_calls.library().runs_free(kind, device, (clips, values, hidden, len(net.layers), windows, 1, 0)):
             reasons.append(
                 f"{len(net.layers)} layers for {windows} windows of {clips} clips: more than this GPU has room for"
             )

@@ -153,11 +153,13 @@ def test_compiled_whole():
         assert torch.equal(one, other)
 
 
-def test_few_sequences_share_the_weights_and_many_have_programs_of_their_own(device):
-    def first(batch: int) -> str:
-        return table_for(Problem(6, batch, 1, 128, 0, F32, "cpu"))[1].name
+def test_few_sequences_share_the_weights_and_many_have_programs_or_warps_of_their_own(device):
+    def first(batch: int, dtype: torch.dtype = F32, **more: object) -> str:
+        return table_for(Problem(6, batch, 1, 128, 0, dtype, "cpu", **more))[1].name
 
     assert [first(batch) for batch in (1, 4096, 4097, 65_536)] == ["cuda", "cuda", "triton", "triton"]
+    assert [first(batch, torch.bfloat16) for batch in (1, 4097, 65_536)] == ["cuda", "cuda", "cuda"]
+    assert [first(65_536, torch.half, **{name: 2}) for name in ("packed", "directions")] == ["triton", "triton"]
 
 
 @pytest.mark.parametrize("without_triton", [False, True])
