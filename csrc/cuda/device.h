@@ -42,6 +42,20 @@ FASTGAN_DEVICE void sync() { __syncthreads(); }
 FASTGAN_DEVICE Vector read_fresh(const void* at) { return __ldcg(static_cast<const uint4*>(at)); }
 FASTGAN_DEVICE Vector read(const void* at) { return __ldg(static_cast<const uint4*>(at)); }
 
+// What this kernel does not read again, past what the caches keep.
+FASTGAN_DEVICE void write(void* at, const Vector& values) { __stcs(static_cast<uint4*>(at), values); }
+
+// From shared memory for certain: a compiler that knew the values would take them from where they were.
+FASTGAN_DEVICE Vector read_back(const Vector* at) {
+  Vector values;
+  const auto place = static_cast<std::uint32_t>(__cvta_generic_to_shared(at));
+  asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(values.x), "=r"(values.y), "=r"(values.z), "=r"(values.w)
+               : "r"(place)
+               : "memory");
+  return values;
+}
+
 // Between blocks: what a thread's block wrote before `publish` can be read by who has seen the value.
 FASTGAN_DEVICE void publish(std::uint32_t* flag, std::uint32_t value) {
   __threadfence();
@@ -94,15 +108,15 @@ FASTGAN_DEVICE float float_of(std::uint32_t bits) { return __uint_as_float(bits)
 FASTGAN_DEVICE std::uint32_t bits_of(float x) { return __float_as_uint(x); }
 FASTGAN_DEVICE float float_of_half(std::uint16_t bits) { return __half2float(__ushort_as_half(bits)); }
 FASTGAN_DEVICE std::uint16_t half_of(float x) { return __half_as_ushort(__float2half_rn(x)); }
-// Two short numbers in a word, the first below.
+// Two short numbers in a word, the first below. Volatile: made anew where it is written anew.
 FASTGAN_DEVICE std::uint32_t two_bfloat16(float first, float second) {
   std::uint32_t two;
-  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(two) : "f"(second), "f"(first));
+  asm volatile("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(two) : "f"(second), "f"(first));
   return two;
 }
 FASTGAN_DEVICE std::uint32_t two_float16(float first, float second) {
   std::uint32_t two;
-  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(two) : "f"(second), "f"(first));
+  asm volatile("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(two) : "f"(second), "f"(first));
   return two;
 }
 FASTGAN_DEVICE std::uint32_t tf32_of(float x) {  // volatile: what is cheap to make again is not worth a register

@@ -59,7 +59,7 @@ template <typename Number, int kGroups>
 class Stream {
  protected:
   using Stored = typename Number::Stored;
-  using Operand = Vector[kGroups];  // of one sequence: of each 32 terms this thread's eight
+  using Operand = Vector[kGroups][2];  // of two sequences, of each 32 terms this thread's eight, as `pair` has them
 
   static constexpr int kPieces = 16 * 32 * kGroups;  // of 16 bytes in a slab
 
@@ -89,7 +89,7 @@ class Stream {
   }
   FASTGAN_DEVICE void put(void* tensor, std::int64_t step, int half, int group, const Vector& values) const {
     if (tensor == nullptr || !there(half, hidden_, group)) return;
-    *reinterpret_cast<Vector*>(static_cast<Stored*>(tensor) + at(step, half, hidden_, group)) = values;
+    write(static_cast<Stored*>(tensor) + at(step, half, hidden_, group), values);
   }
   // Of the same units' gates, in tensors [T,B,4H].
   FASTGAN_DEVICE Vector gate(const void* tensor, std::int64_t step, int half, int q, int group) const {
@@ -100,7 +100,7 @@ class Stream {
   FASTGAN_DEVICE void put_gate(void* tensor, std::int64_t step, int half, int q, int group, const Vector& v) const {
     if (tensor == nullptr || !there(half, hidden_, group)) return;
     const std::int64_t place = at(step, half, 4 * hidden_, group) + q * hidden_;
-    *reinterpret_cast<Vector*>(static_cast<Stored*>(tensor) + place) = v;
+    write(static_cast<Stored*>(tensor) + place, v);
   }
 
   // This thread's own memory for the eight units of a group: `get` and `set` know their order.
@@ -111,35 +111,41 @@ class Stream {
   // Of eight columns in the order of a product, the unit of the group that column `column` of tile `tile` is.
   static FASTGAN_DEVICE int unit(int tile, int column) { return 8 * (column / 2) + 2 * tile + column % 2; }
 
+  // Eight terms of each of two sequences as the first operands of two products.
+  static FASTGAN_DEVICE void pair(const Vector& upper, const Vector& lower, Vector (&to)[2]) {
+    to[0] = {upper.x, lower.x, upper.y, lower.y};
+    to[1] = {upper.z, lower.z, upper.w, lower.w};
+  }
+
   // Sums of 16 sequences and eight columns by 32 terms.
-  static FASTGAN_DEVICE void multiply(float (&sum)[4], const Vector& upper, const Vector& lower, const Vector& weight) {
-    const std::uint32_t first[4] = {upper.x, lower.x, upper.y, lower.y},
-                        second[4] = {upper.z, lower.z, upper.w, lower.w};
+  static FASTGAN_DEVICE void multiply(float (&sum)[4], const Vector (&with)[2], const Vector& weight) {
+    const std::uint32_t first[4] = {with[0].x, with[0].y, with[0].z, with[0].w},
+                        second[4] = {with[1].x, with[1].y, with[1].z, with[1].w};
     Number::multiply(sum, first, weight.x, weight.y);
     Number::multiply(sum, second, weight.z, weight.w);
   }
 
   // The next slab, once all of it is there; the one before is written over from now on. All threads of the block call
-  // this. `piece(slab, k)` gives the address of 16 bytes, null for zeros.
+  // this. `piece` gives where the parts of the one come from that is asked for meanwhile, null for zeros.
   template <typename Piece>
-  FASTGAN_DEVICE const Vector* take(int total, const Piece& piece) {
+  FASTGAN_DEVICE const Vector* take(const Piece& piece) {
     wait_for_copies<kSlots - 2>();
     sync();
     const Vector* slab = slabs_ + slot_ * kPieces + lane();
     slot_ = slot_ + 1 == kSlots ? 0 : slot_ + 1;
-    fetch(total, piece);
+    fetch(piece);
     return slab;
   }
   template <typename Piece>
-  FASTGAN_DEVICE void fetch(int total, const Piece& piece) {
-    if (fetched_ < total) {
-      const auto from = piece(fetched_);
-      Vector* to = slabs_ + next_ * kPieces;
-      for (int k = thread(); k < kPieces; k += threads()) copy_ahead(to + k, from(k / 32, k / 4 % 8, k % 4));
+  FASTGAN_DEVICE void fetch(const Piece& piece) {
+    if (left_ > 0) {
+      Vector* to = slabs_ + next_ * kPieces + lane();
+      for (int part = warp(); 32 * part < kPieces; part += threads() / 32)
+        copy_ahead(to + 32 * part, piece(part, lane() / 4, lane() % 4));
     }
     copies_together();  // of nothing at the end, so that they can be counted
     next_ = next_ + 1 == kSlots ? 0 : next_ + 1;
-    ++fetched_;
+    --left_;
   }
 
   const int batch_, hidden_, groups_;
@@ -150,10 +156,11 @@ class Stream {
 
  protected:
   float* const beside_;
+  int left_ = 0;  // slabs that are still to be fetched
 
  private:
   const int first_;
-  int fetched_ = 0, next_ = 0, slot_ = 0;
+  int next_ = 0, slot_ = 0;
 };
 
 }  // namespace fastgan::cuda

@@ -8,8 +8,8 @@ namespace fastgan::cuda {
 template <typename Number, int kGroups>
 class BackwardStream : Stream<Number, kGroups> {
   using Base = Stream<Number, kGroups>;
-  using Base::hidden_, Base::groups_;
-  using Base::numbers, Base::put, Base::gate, Base::put_gate, Base::own, Base::unit, Base::multiply;
+  using Base::hidden_, Base::groups_, Base::left_;
+  using Base::numbers, Base::put, Base::gate, Base::put_gate, Base::own, Base::unit, Base::multiply, Base::pair;
   using typename Base::Stored;
 
   static constexpr int kTiles = 4 * kGroups;
@@ -18,16 +18,18 @@ class BackwardStream : Stream<Number, kGroups> {
   struct Known {
     Vector gates[2][4], c[2], c_before[2], above[2];
   };
-  using Operands = Vector[2][4];  // gradients of the gates of a group's units
+  using Operands = Vector[4][2];  // gradients of the gates of a group's units
 
  public:
   FASTGAN_DEVICE BackwardStream(const StreamBackward& call, const StreamPlan& plan)
-      : Base(call.batch, call.hidden, plan), call_(call), slabs_(groups_ * (call.steps - int(call.d_h0 == nullptr))) {}
+      : Base(call.batch, call.hidden, plan), call_(call) {
+    left_ = groups_ * (call.steps - int(call.d_h0 == nullptr));
+  }
 
   // Steps come last first. What the next one reads of its gates, cells and gradients is asked for before the products
   // of this one.
   FASTGAN_DEVICE void run() {
-    for (int k = 1; k < kSlots; ++k) this->fetch(slabs_, piece());
+    for (int k = 1; k < kSlots; ++k) fetch();
     begin();
     Known known = known_of(call_.steps - 1, 0);
     sync();
@@ -77,7 +79,8 @@ class BackwardStream : Stream<Number, kGroups> {
   }
 
   // The units of a group back by one step.
-  FASTGAN_DEVICE void go_back(int step, int group, const Known& known, Operands& to) const {
+  FASTGAN_DEVICE void go_back(int step, int group, const Known& known, Operands& operands) const {
+    Vector to[2][4];
     FASTGAN_UNROLL_ALL
     for (int half = 0; half < 2; ++half) {
       float i[8], f[8], g[8], o[8], c[8], c_before[8], down[8], above[8], d_c[8];
@@ -102,36 +105,43 @@ class BackwardStream : Stream<Number, kGroups> {
         f[k] = d_f;
       }
       set(own_cell(half, group), d_c);
-      to[half][0] = shorten<Number>(i);
+      put_gate(call_.d_gates, step, half, 0, group, shorten<Number>(i));
+      put_gate(call_.d_gates, step, half, 1, group, shorten<Number>(f));
+      put_gate(call_.d_gates, step, half, 2, group, shorten<Number>(g));
+      put_gate(call_.d_gates, step, half, 3, group, shorten<Number>(o));
+      to[half][0] = shorten<Number>(i);  // anew: what lies as memory has it does not lie as a product has it
       to[half][1] = shorten<Number>(f);
       to[half][2] = shorten<Number>(g);
       to[half][3] = shorten<Number>(o);
-      FASTGAN_UNROLL_ALL
-      for (int q = 0; q < 4; ++q) put_gate(call_.d_gates, step, half, q, group, to[half][q]);
     }
+    FASTGAN_UNROLL_ALL
+    for (int q = 0; q < 4; ++q) pair(to[0][q], to[1][q], operands[q]);
   }
 
-  // Where the parts of a slab are: the weights that lead from the gates of a group's units to all units.
+  // The slab of a group: the weights that lead from the gates of its units to all units.
   FASTGAN_DEVICE auto piece() const {
-    return [this](int slab) {
-      const int group = slab % groups_, hidden = hidden_;
-      const auto* weight = static_cast<const Stored*>(call_.turned);
-      return [=](int part, int column, int quarter) -> const Stored* {
-        const int tile = part / 4, q = part % 4, term = kGroup * group + 8 * quarter;
-        const int row = kGroup * (tile / 4) + unit(tile % 4, column);
-        if (row >= hidden || term >= hidden) return nullptr;
-        return weight + std::int64_t(row) * 4 * hidden + q * hidden + term;
-      };
+    const int hidden = hidden_, first = kGroup * ahead_;
+    const auto* weight = static_cast<const Stored*>(call_.turned);
+    return [=](int part, int column, int quarter) -> const Stored* {
+      const int tile = part / 4, q = part % 4, term = first + 8 * quarter;
+      const int row = kGroup * (tile / 4) + unit(tile % 4, column);
+      if (row >= hidden || term >= hidden) return nullptr;
+      return weight + (row * 4 + q) * hidden + term;
     };
+  }
+  FASTGAN_DEVICE void pass_over() { ahead_ = ahead_ + 1 == groups_ ? 0 : ahead_ + 1; }
+  FASTGAN_DEVICE void fetch() {
+    Base::fetch(piece());
+    pass_over();
   }
 
   FASTGAN_DEVICE void multiply_all(const Operands& gradients, float (&sum)[kTiles][4]) {
-    const Vector* slab = this->take(slabs_, piece());
+    const Vector* slab = Base::take(piece());
+    pass_over();
     FASTGAN_UNROLL_ALL
     for (int q = 0; q < 4; ++q) {
       FASTGAN_UNROLL_ALL
-      for (int tile = 0; tile < kTiles; ++tile)
-        multiply(sum[tile], gradients[0][q], gradients[1][q], slab[32 * (4 * tile + q)]);
+      for (int tile = 0; tile < kTiles; ++tile) multiply(sum[tile], gradients[q], slab[32 * (4 * tile + q)]);
     }
   }
 
@@ -157,7 +167,7 @@ class BackwardStream : Stream<Number, kGroups> {
   }
 
   const StreamBackward& call_;
-  const int slabs_;
+  int ahead_ = 0;  // the group of the next slab
 };
 
 template <typename Number, int kGroups>

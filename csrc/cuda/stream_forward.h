@@ -8,8 +8,9 @@ namespace fastgan::cuda {
 template <typename Number, int kGroups>
 class ForwardStream : Stream<Number, kGroups> {
   using Base = Stream<Number, kGroups>;
-  using Base::batch_, Base::hidden_, Base::groups_, Base::beside_;
-  using Base::sequence, Base::there, Base::numbers, Base::put, Base::put_gate, Base::own, Base::unit, Base::multiply;
+  using Base::batch_, Base::hidden_, Base::groups_, Base::beside_, Base::left_;
+  using Base::sequence, Base::there, Base::numbers, Base::put, Base::put_gate, Base::own, Base::unit, Base::multiply,
+      Base::pair;
   using typename Base::Operand, typename Base::Stored;
 
   static constexpr int kGates = kGroup * kGroups;  // of each kind
@@ -20,17 +21,19 @@ class ForwardStream : Stream<Number, kGroups> {
       : Base(call.batch, call.hidden, plan),
         call_(call),
         wide_(call.inputs > kThin),
-        slabs_at_first_(groups_ * (int(wide_) + int(call.h0 != nullptr))),
-        slabs_of_step_(groups_ * (int(wide_) + 1)),
-        slabs_(slabs_at_first_ + (call.steps - 1) * slabs_of_step_) {}
+        of_input_(wide_),
+        stateless_(call.h0 == nullptr ? groups_ : 0) {
+    left_ = groups_ * call.steps * (int(wide_) + 1) - stateless_;
+  }
 
   FASTGAN_DEVICE void run() {
-    for (int k = 1; k < kSlots; ++k) this->fetch(slabs_, piece());
+    for (int k = 1; k < kSlots; ++k) fetch();
     keep_beside();
-    Operand state[2] = {}, input[2] = {};
-    begin(state);
+    Operand state, input;
+    begin();
     sync();
     for (int step = 0; step < call_.steps; ++step) {
+      find_states(state);
       if (wide_) read(call_.x, step, call_.inputs, input);
       FASTGAN_UNROLL_NONE
       for (int group = 0; group < groups_; ++group) {
@@ -40,28 +43,42 @@ class ForwardStream : Stream<Number, kGroups> {
         if (step > 0 || call_.h0 != nullptr) multiply_all(state, sum);
         advance(step, group, sum);
       }
-      FASTGAN_UNROLL_ALL
-      for (int k = 0; k < 2 * kGroups; ++k) state[k % 2][k / 2] = *own_state(k % 2, k / 2);
     }
   }
 
  private:
   // The states that a step leaves for the next, beside the cells.
-  FASTGAN_DEVICE Vector* own_state(int half, int group) const { return own(1, 0, 0) + 32 * (2 * group + half); }
-
-  FASTGAN_DEVICE void read(const void* tensor, std::int64_t step, int width, Operand (&to)[2]) const {
+  FASTGAN_DEVICE Vector* own_states(int group) const { return own(1, 0, 0) + 64 * group; }
+  FASTGAN_DEVICE void leave_states(int group, const Vector& upper, const Vector& lower) const {
+    Vector both[2];
+    pair(upper, lower, both);
+    own_states(group)[0] = both[0];
+    own_states(group)[32] = both[1];
+  }
+  FASTGAN_DEVICE void find_states(Operand& state) const {
     FASTGAN_UNROLL_ALL
-    for (int k = 0; k < 2 * kGroups; ++k) to[k % 2][k / 2] = numbers(tensor, step, k % 2, width, k / 2);
+    for (int k = 0; k < 2 * kGroups; ++k) state[k / 2][k % 2] = read_back(own_states(k / 2) + 32 * (k % 2));
   }
 
-  FASTGAN_DEVICE void begin(Operand (&state)[2]) const {
-    read(call_.h0, 0, hidden_, state);
+  // What a step reads, by way of the memory of its states, which nobody needs between two steps: operands are four
+  // registers side by side, and what comes from there is so at once.
+  FASTGAN_DEVICE void read(const void* tensor, std::int64_t step, int width, Operand& to) const {
     FASTGAN_UNROLL_ALL
-    for (int k = 0; k < 2 * kGroups; ++k) {
-      float c[8];
-      widen<Number>(numbers(call_.c0, 0, k % 2, hidden_, k / 2), c);
-      set(own(0, k % 2, k / 2), c);
-      *own_state(k % 2, k / 2) = {0, 0, 0, 0};  // of groups that do not exist nobody writes more
+    for (int k = 0; k < kGroups; ++k)
+      leave_states(k, numbers(tensor, step, 0, width, k), numbers(tensor, step, 1, width, k));
+    find_states(to);
+  }
+
+  FASTGAN_DEVICE void begin() const {
+    FASTGAN_UNROLL_ALL
+    for (int k = 0; k < kGroups; ++k) {
+      leave_states(k, numbers(call_.h0, 0, 0, hidden_, k), numbers(call_.h0, 0, 1, hidden_, k));
+      FASTGAN_UNROLL_ALL
+      for (int half = 0; half < 2; ++half) {
+        float c[8];
+        widen<Number>(numbers(call_.c0, 0, half, hidden_, k), c);
+        set(own(0, half, k), c);
+      }
     }
   }
 
@@ -107,36 +124,42 @@ class ForwardStream : Stream<Number, kGroups> {
     }
   }
 
-  // Where the parts of a slab are: first, if they are wide, those of the inputs' weights for a group, then the states'.
+  // Slabs in the order of the products: for each group the inputs' weights, where they are wide, and those of states,
+  // where there are any.
+  FASTGAN_DEVICE void pass_over() {
+    const bool both = of_input_ && stateless_ == 0;
+    if (of_input_ && stateless_ > 0) --stateless_;
+    of_input_ = wide_ && !both;
+    if (!both && ++ahead_ == groups_) ahead_ = 0;
+  }
   FASTGAN_DEVICE auto piece() const {
-    return [this](int slab) {
-      const bool later = slab >= slabs_at_first_;
-      const int kinds = (later ? slabs_of_step_ : slabs_at_first_) / groups_;
-      const int place = later ? (slab - slabs_at_first_) % slabs_of_step_ : slab;
-      const bool of_input = wide_ && place % kinds == 0;
-      const int group = place / kinds, width = of_input ? call_.inputs : hidden_;
-      const auto* weight = static_cast<const Stored*>(of_input ? call_.weights.w_ih : call_.weights.w_hh);
-      return [=](int part, int column, int quarter) -> const Stored* {
-        const int tile = part / kGroups, term = kGroup * (part % kGroups) + 8 * quarter;
-        const int row = kGroup * group + unit(tile % 4, column);
-        if (row >= hidden_ || term >= width) return nullptr;
-        return weight + std::int64_t(tile / 4 * hidden_ + row) * width + term;
-      };
+    const int width = of_input_ ? call_.inputs : hidden_, hidden = hidden_, first = kGroup * ahead_;
+    const auto* weight = static_cast<const Stored*>(of_input_ ? call_.weights.w_ih : call_.weights.w_hh);
+    return [=](int part, int column, int quarter) -> const Stored* {
+      const int tile = part / kGroups, term = kGroup * (part % kGroups) + 8 * quarter;
+      const int row = first + unit(tile % 4, column);
+      if (row >= hidden || term >= width) return nullptr;
+      return weight + (tile / 4 * hidden + row) * width + term;
     };
   }
+  FASTGAN_DEVICE void fetch() {
+    Base::fetch(piece());
+    pass_over();
+  }
 
-  FASTGAN_DEVICE void multiply_all(const Operand (&with)[2], Sums& sum) {
-    const Vector* slab = this->take(slabs_, piece());
+  FASTGAN_DEVICE void multiply_all(const Operand& with, Sums& sum) {
+    const Vector* slab = Base::take(piece());
+    pass_over();
     FASTGAN_UNROLL_ALL
     for (int k = 0; k < kGroups; ++k) {
       FASTGAN_UNROLL_ALL
-      for (int tile = 0; tile < 16; ++tile)
-        multiply(sum[tile / 4][tile % 4], with[0][k], with[1][k], slab[32 * (tile * kGroups + k)]);
+      for (int tile = 0; tile < 16; ++tile) multiply(sum[tile / 4][tile % 4], with[k], slab[32 * (tile * kGroups + k)]);
     }
   }
 
   // The units of a group by one step.
   FASTGAN_DEVICE void advance(int step, int group, const Sums& sum) const {
+    Vector states[2];
     FASTGAN_UNROLL_ALL
     for (int half = 0; half < 2; ++half) {
       float c[8], gates[4][8], h[8];
@@ -153,7 +176,7 @@ class ForwardStream : Stream<Number, kGroups> {
       }
       set(own(0, half, group), c);
       const Vector state = shorten<Number>(h), cell = shorten<Number>(c);
-      *own_state(half, group) = state;
+      states[half] = state;
       put(call_.output, step, half, group, state);
       put(call_.cells, step, half, group, cell);
       FASTGAN_UNROLL_ALL
@@ -172,11 +195,14 @@ class ForwardStream : Stream<Number, kGroups> {
         put(call_.c_n, 0, half, group, cell);
       }
     }
+    leave_states(group, states[0], states[1]);
   }
 
   const StreamForward& call_;
   const bool wide_;
-  const int slabs_at_first_, slabs_of_step_, slabs_;
+  bool of_input_;  // what the next slab is of,
+  int ahead_ = 0;  // and of which group
+  int stateless_;  // slabs of inputs that none of states follow
 };
 
 template <typename Number, int kGroups>

@@ -65,6 +65,8 @@ inline Vector read_fresh(const void* at) {
   return vector;
 }
 inline Vector read(const void* at) { return read_fresh(at); }
+inline void write(void* at, const Vector& values) { std::memcpy(at, &values, sizeof values); }
+inline Vector read_back(const Vector* at) { return *at; }
 
 void copy_ahead(void* to, const void* from);
 void copies_together();
