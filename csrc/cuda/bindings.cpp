@@ -162,8 +162,9 @@ void check_stream(const StreamNumbers& numbers) {
 }
 
 void run_stream_forward(const std::string& kind, int device, Address stream, const StreamNumbers& numbers,
-                        const std::array<Address, 4>& weights, Address x, Address h0, Address c0, Address mask,
-                        Address output, Address dropped, Address cells, Address gates, Address h_n, Address c_n) {
+                        const std::array<Address, 4>& weights, Address packed, Address x, Address h0, Address c0,
+                        Address mask, Address output, Address dropped, Address cells, Address gates, Address h_n,
+                        Address c_n) {
   check_stream(numbers);
   StreamForward call = {};
   call.steps = int(numbers[0]);
@@ -173,6 +174,7 @@ void run_stream_forward(const std::string& kind, int device, Address stream, con
   call.x = pointer(x, "x");
   call.weights = {pointer(weights[0], "w_ih"), pointer(weights[1], "w_hh"), reinterpret_cast<const void*>(weights[2]),
                   reinterpret_cast<const void*>(weights[3])};
+  call.packed = pointer(packed, "packed");
   call.h0 = pointer_or_null(h0, "h0");
   call.c0 = (h0 ? pointer<> : pointer_or_null<>)(c0, "c0");
   call.mask = pointer_or_null(mask, "mask");
@@ -182,18 +184,21 @@ void run_stream_forward(const std::string& kind, int device, Address stream, con
   call.gates = (cells ? pointer<> : pointer_or_null<>)(gates, "gates");
   call.h_n = pointer(h_n, "h_n");
   call.c_n = pointer(c_n, "c_n");
-  start(call, kind_of(kind), device, reinterpret_cast<void*>(stream));
+  const Kind of = kind_of(kind);
+  start(StreamPack{call.inputs, call.hidden, call.weights.w_ih, call.weights.w_hh, pointer(packed, "packed"), false},
+        of, device, reinterpret_cast<void*>(stream));
+  start(call, of, device, reinterpret_cast<void*>(stream));
 }
 
 void run_stream_backward(const std::string& kind, int device, Address stream, const StreamNumbers& numbers,
-                         Address turned, Address above, Address d_h_n, Address d_c_n, Address c0, Address cells,
-                         Address gates, Address d_gates, Address d_h0, Address d_c0) {
+                         Address w_hh, Address packed, Address above, Address d_h_n, Address d_c_n, Address c0,
+                         Address cells, Address gates, Address d_gates, Address d_h0, Address d_c0) {
   check_stream(numbers);
   StreamBackward call = {};
   call.steps = int(numbers[0]);
   call.batch = int(numbers[1]);
   call.hidden = int(numbers[3]);
-  call.turned = pointer(turned, "w_hh");
+  call.packed = pointer(packed, "packed");
   call.above = pointer_or_null(above, "above");
   call.d_h_n = pointer_or_null(d_h_n, "d_h_n");
   call.d_c_n = pointer_or_null(d_c_n, "d_c_n");
@@ -203,7 +208,10 @@ void run_stream_backward(const std::string& kind, int device, Address stream, co
   call.d_gates = pointer(d_gates, "d_gates");
   call.d_h0 = pointer_or_null(d_h0, "d_h0");
   call.d_c0 = (d_h0 ? pointer<> : pointer_or_null<>)(d_c0, "d_c0");
-  start(call, kind_of(kind), device, reinterpret_cast<void*>(stream));
+  const Kind of = kind_of(kind);
+  start(StreamPack{0, call.hidden, nullptr, pointer(w_hh, "w_hh"), pointer(packed, "packed"), true}, of, device,
+        reinterpret_cast<void*>(stream));
+  start(call, of, device, reinterpret_cast<void*>(stream));
 }
 
 }  // namespace
@@ -230,6 +238,10 @@ PYBIND11_MODULE(FASTGAN_MODULE, module) {
       "How many layers one call is to take: all, one, or 0 when the device cannot run such a problem.");
   module.def("stream_forward", run_stream_forward, "A layer's forward pass over many sequences, on a stream.");
   module.def("stream_backward", run_stream_backward, "A layer's backward pass over many sequences, on a stream.");
+  module.def(
+      "stream_bytes",
+      [](int inputs, int hidden) { return slabs_of(inputs, hidden) * kPieces * groups_of(inputs, hidden) * 16; },
+      "Of the packed weights of such a layer; without inputs, of those that its way back reads.");
   module.def(
       "streams",
       [](const std::string& kind, int device, const StreamNumbers& numbers) {

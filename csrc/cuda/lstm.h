@@ -94,24 +94,33 @@ struct FreeRun {
 
 // One layer in one direction for sequences of equal length, in numbers of two bytes: for calls of many (stream.h).
 // There are at most kMost of stream_plan.h units and inputs; units, and inputs beyond kThin, are multiples of 8.
+struct StreamPack {
+  int inputs, hidden;  // no inputs on the way back
+  const void* w_ih;    // in [4H,I]  read with more than kThin inputs
+  const void* w_hh;    // in [4H,H]
+  void* packed;        // out, `stream_bytes` of them: the weights in the order in which a pass reads them
+  bool back;
+};
+
 struct StreamForward {
   int steps, batch, inputs, hidden;
   const void* x;  // in [T,B,I]
   Weights weights;
-  const void* h0;    // in [B,H]    null for zeros
-  const void* c0;    // in [B,H]    null exactly when h0 is
-  const void* mask;  // in [T,B,H]  factors behind the layer; null for none
-  void* output;      // out [T,B,H]
-  void* dropped;     // out [T,B,H]  null without mask
-  void* cells;       // out [T,B,H]  null when nothing is kept
-  void* gates;       // out [T,B,4H]  null when nothing is kept
-  void* h_n;         // out [B,H]
-  void* c_n;         // out [B,H]
+  const void* packed;  // in, what StreamPack leaves
+  const void* h0;      // in [B,H]    null for zeros
+  const void* c0;      // in [B,H]    null exactly when h0 is
+  const void* mask;    // in [T,B,H]  factors behind the layer; null for none
+  void* output;        // out [T,B,H]
+  void* dropped;       // out [T,B,H]  null without mask
+  void* cells;         // out [T,B,H]  null when nothing is kept
+  void* gates;         // out [T,B,4H]  null when nothing is kept
+  void* h_n;           // out [B,H]
+  void* c_n;           // out [B,H]
 };
 
 struct StreamBackward {
   int steps, batch, hidden;
-  const void* turned;  // in [H,4H]    w_hh, rows and columns exchanged
+  const void* packed;  // in, what StreamPack leaves
   const void* above;   // in [T,B,H]   gradient of what the layer gives; null for zeros
   const void* d_h_n;   // in [B,H]     null for zeros
   const void* d_c_n;   // in [B,H]     null for zeros
@@ -139,6 +148,7 @@ Machine machine_of(int device);
 void start(const Forward& call, Kind kind, int device, void* stream);
 void start(const Backward& call, Kind kind, int device, void* stream);
 void start(const FreeRun& call, Kind kind, int device, void* stream);
+void start(const StreamPack& call, Kind kind, int device, void* stream);
 void start(const StreamForward& call, Kind kind, int device, void* stream);
 void start(const StreamBackward& call, Kind kind, int device, void* stream);
 

@@ -24,6 +24,9 @@ struct Bfloat16 {
                                       std::uint32_t b1) {
     multiply_bfloat16(sum, a, b0, b1);
   }
+  static FASTGAN_DEVICE void multiply_group(float (&sum)[16][4], const Vector& a, std::uint64_t columns) {
+    multiply_group_bfloat16(sum, a, columns);
+  }
 };
 
 struct Float16 {
@@ -38,6 +41,9 @@ struct Float16 {
   static FASTGAN_DEVICE void multiply(float (&sum)[4], const std::uint32_t (&a)[4], std::uint32_t b0,
                                       std::uint32_t b1) {
     multiply_float16(sum, a, b0, b1);
+  }
+  static FASTGAN_DEVICE void multiply_group(float (&sum)[16][4], const Vector& a, std::uint64_t columns) {
+    multiply_group_float16(sum, a, columns);
   }
 };
 

@@ -21,6 +21,15 @@ void put(const Call& call, Kind kind, int device, void* to) {
 
 }  // namespace
 
+void start(const StreamPack& call, Kind, int device, void* stream) {
+  check(cudaSetDevice(device), "cannot use the GPU");
+  const int groups = groups_of(call.inputs, call.hidden), slabs = slabs_of(call.inputs, call.hidden);
+  const auto kernel = stream_kernel_of(call, groups);
+  const int blocks = slabs * kPieces * groups / kPackThreads;
+  kernel<<<blocks, kPackThreads, 0, static_cast<cudaStream_t>(stream)>>>(call);
+  check(cudaGetLastError(), "cannot launch the kernel");
+}
+
 void start(const StreamForward& call, Kind kind, int device, void* stream) { put(call, kind, device, stream); }
 void start(const StreamBackward& call, Kind kind, int device, void* stream) { put(call, kind, device, stream); }
 

@@ -3,8 +3,8 @@
 // Threads in fours share a sequence, of every 32 numbers each has the eight beginning at 8 (lane % 4): 16 bytes of a
 // row. A product's sums lie in its threads as the first operand of the next one has to (mma.m16n8k16 of PTX's manual),
 // once the columns are taken in this order; so a state goes from one step to the next in the threads that made it, and
-// nobody waits for it. Weights come in slabs that all warps of a block read from shared memory: 512 bytes for each
-// eight columns and 32 terms, in the order of the threads.
+// nobody waits for it. Weights come in slabs that all warps of a block read from shared memory: for 16 terms
+// and eight columns (a tile) twice 128 bytes, as stream_pack.h has left them.
 #pragma once
 
 #include "numbers.h"
@@ -61,15 +61,15 @@ class Stream {
   using Stored = typename Number::Stored;
   using Operand = Vector[kGroups][2];  // of two sequences, of each 32 terms this thread's eight, as `pair` has them
 
-  static constexpr int kPieces = 16 * 32 * kGroups;  // of 16 bytes in a slab
+  static constexpr int kSlab = kPieces * kGroups;  // pieces
 
   FASTGAN_DEVICE Stream(int batch, int hidden, const StreamPlan& plan)
       : batch_(batch),
         hidden_(hidden),
         groups_((hidden + kGroup - 1) / kGroup),
         slabs_(reinterpret_cast<Vector*>(shared())),
-        mine_(slabs_ + kSlots * kPieces + warp() * (plan.own / 16) + lane()),
-        beside_(reinterpret_cast<float*>(slabs_ + kSlots * kPieces + plan.warps * (plan.own / 16))),
+        mine_(slabs_ + kSlots * kSlab + warp() * (plan.own / 16) + lane()),
+        beside_(reinterpret_cast<float*>(slabs_ + kSlots * kSlab + plan.warps * (plan.own / 16))),
         first_(kTeam * (block() * plan.warps + warp()) + lane() / 4) {}
 
   // The two sequences are eight apart, since that is how a product has its rows.
@@ -108,41 +108,55 @@ class Stream {
     return mine_ + 64 * ((array * kGroups + group) * 2 + half);
   }
 
-  // Of eight columns in the order of a product, the unit of the group that column `column` of tile `tile` is.
-  static FASTGAN_DEVICE int unit(int tile, int column) { return 8 * (column / 2) + 2 * tile + column % 2; }
-
   // Eight terms of each of two sequences as the first operands of two products.
   static FASTGAN_DEVICE void pair(const Vector& upper, const Vector& lower, Vector (&to)[2]) {
     to[0] = {upper.x, lower.x, upper.y, lower.y};
     to[1] = {upper.z, lower.z, upper.w, lower.w};
   }
 
-  // Sums of 16 sequences and eight columns by 32 terms.
-  static FASTGAN_DEVICE void multiply(float (&sum)[4], const Vector (&with)[2], const Vector& weight) {
-    const std::uint32_t first[4] = {with[0].x, with[0].y, with[0].z, with[0].w},
-                        second[4] = {with[1].x, with[1].y, with[1].z, with[1].w};
-    Number::multiply(sum, first, weight.x, weight.y);
-    Number::multiply(sum, second, weight.z, weight.w);
+  // Sums of 16 sequences and the columns of so many tiles by 32 kTerms terms, 16 at a time: by four warps together
+  // where the chip can multiply what lies in shared memory, else warp by warp.
+  template <int kTerms, int kTiles>
+  static FASTGAN_DEVICE void multiply(float (&sum)[kTiles][4], const Vector (&with)[kTerms][2], const Vector* slab) {
+    if constexpr (FASTGAN_GROUPS && kTiles == 16) {
+      groups_begin();
+      FASTGAN_UNROLL_ALL
+      for (int k = 0; k < 2 * kTerms; ++k)
+        Number::multiply_group(sum, with[k / 2][k % 2], columns_at(slab + 16 * kTiles * k));
+      groups_done();
+    } else {
+      const auto* words = reinterpret_cast<const std::uint32_t*>(slab) + lane();
+      FASTGAN_UNROLL_ALL
+      for (int k = 0; k < 2 * kTerms; ++k) {
+        const Vector& left = with[k / 2][k % 2];
+        const std::uint32_t operand[4] = {left.x, left.y, left.z, left.w};
+        FASTGAN_UNROLL_ALL
+        for (int tile = 0; tile < kTiles; ++tile) {
+          const std::uint32_t* weight = words + 32 * (2 * kTiles * k + tile);
+          Number::multiply(sum[tile], operand, weight[0], weight[32 * kTiles]);
+        }
+      }
+    }
   }
 
-  // The next slab, once all of it is there; the one before is written over from now on. All threads of the block call
-  // this. `piece` gives where the parts of the one come from that is asked for meanwhile, null for zeros.
-  template <typename Piece>
-  FASTGAN_DEVICE const Vector* take(const Piece& piece) {
+  // Whether this warp does between two slabs what others do before the first: half of them find gates while the other
+  // half multiplies, instead of all at once.
+  static FASTGAN_DEVICE bool late() { return warp() / kTogether % 2 == 1; }
+
+  // The next slab, once all of it is there; the one before is written over from now on, by the one that begins at
+  // `after`. All threads of the block call this.
+  FASTGAN_DEVICE const Vector* take(const Vector* after) {
     wait_for_copies<kSlots - 2>();
+    show_copies();
     sync();
-    const Vector* slab = slabs_ + slot_ * kPieces + lane();
+    const Vector* slab = slabs_ + slot_ * kSlab;
     slot_ = slot_ + 1 == kSlots ? 0 : slot_ + 1;
-    fetch(piece);
+    fetch(after);
     return slab;
   }
-  template <typename Piece>
-  FASTGAN_DEVICE void fetch(const Piece& piece) {
-    if (left_ > 0) {
-      Vector* to = slabs_ + next_ * kPieces + lane();
-      for (int part = warp(); 32 * part < kPieces; part += threads() / 32)
-        copy_ahead(to + 32 * part, piece(part, lane() / 4, lane() % 4));
-    }
+  FASTGAN_DEVICE void fetch(const Vector* from) {
+    if (left_ > 0)
+      for (int k = thread(); k < kSlab; k += threads()) copy_ahead(slabs_ + next_ * kSlab + k, from + k);
     copies_together();  // of nothing at the end, so that they can be counted
     next_ = next_ + 1 == kSlots ? 0 : next_ + 1;
     --left_;

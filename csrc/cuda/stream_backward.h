@@ -9,8 +9,7 @@ template <typename Number, int kGroups>
 class BackwardStream : Stream<Number, kGroups> {
   using Base = Stream<Number, kGroups>;
   using Base::hidden_, Base::groups_, Base::left_;
-  using Base::numbers, Base::put, Base::gate, Base::put_gate, Base::own, Base::unit, Base::multiply, Base::pair;
-  using typename Base::Stored;
+  using Base::numbers, Base::put, Base::gate, Base::put_gate, Base::own, Base::pair;
 
   static constexpr int kTiles = 4 * kGroups;
 
@@ -29,20 +28,22 @@ class BackwardStream : Stream<Number, kGroups> {
   // Steps come last first. What the next one reads of its gates, cells and gradients is asked for before the products
   // of this one.
   FASTGAN_DEVICE void run() {
-    for (int k = 1; k < kSlots; ++k) fetch();
+    for (int k = 1; k < kSlots; ++k) Base::fetch(ahead());
     begin();
     Known known = known_of(call_.steps - 1, 0);
     sync();
+    const bool late = this->late();
     for (int step = call_.steps - 1; step >= 0; --step) {
       const bool needed = step > 0 || call_.d_h0 != nullptr;
       float sum[kTiles][4] = {};
       FASTGAN_UNROLL_NONE
       for (int group = 0; group < groups_; ++group) {
         Operands gradients;
+        const Vector* slab = needed && late ? Base::take(ahead()) : nullptr;
         go_back(step, group, known, gradients);
         const bool last = group + 1 == groups_;
         if (!last || step > 0) known = known_of(last ? step - 1 : step, last ? 0 : group + 1);
-        if (needed) multiply_all(gradients, sum);
+        if (needed) Base::multiply(sum, gradients, late ? slab : Base::take(ahead()));
       }
       if (needed) hand_on(sum);
     }
@@ -118,31 +119,11 @@ class BackwardStream : Stream<Number, kGroups> {
     for (int q = 0; q < 4; ++q) pair(to[0][q], to[1][q], operands[q]);
   }
 
-  // The slab of a group: the weights that lead from the gates of its units to all units.
-  FASTGAN_DEVICE auto piece() const {
-    const int hidden = hidden_, first = kGroup * ahead_;
-    const auto* weight = static_cast<const Stored*>(call_.turned);
-    return [=](int part, int column, int quarter) -> const Stored* {
-      const int tile = part / 4, q = part % 4, term = first + 8 * quarter;
-      const int row = kGroup * (tile / 4) + unit(tile % 4, column);
-      if (row >= hidden || term >= hidden) return nullptr;
-      return weight + (row * 4 + q) * hidden + term;
-    };
-  }
-  FASTGAN_DEVICE void pass_over() { ahead_ = ahead_ + 1 == groups_ ? 0 : ahead_ + 1; }
-  FASTGAN_DEVICE void fetch() {
-    Base::fetch(piece());
-    pass_over();
-  }
-
-  FASTGAN_DEVICE void multiply_all(const Operands& gradients, float (&sum)[kTiles][4]) {
-    const Vector* slab = Base::take(piece());
-    pass_over();
-    FASTGAN_UNROLL_ALL
-    for (int q = 0; q < 4; ++q) {
-      FASTGAN_UNROLL_ALL
-      for (int tile = 0; tile < kTiles; ++tile) multiply(sum[tile], gradients[q], slab[32 * (4 * tile + q)]);
-    }
+  // Each group's slab leads from its units' gates to all units.
+  FASTGAN_DEVICE const Vector* ahead() {
+    const Vector* slab = static_cast<const Vector*>(call_.packed) + std::int64_t(ahead_) * Base::kSlab;
+    ahead_ = ahead_ + 1 == groups_ ? 0 : ahead_ + 1;
+    return slab;
   }
 
   FASTGAN_DEVICE void hand_on(const float (&sum)[kTiles][4]) const {

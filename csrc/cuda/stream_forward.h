@@ -9,12 +9,11 @@ template <typename Number, int kGroups>
 class ForwardStream : Stream<Number, kGroups> {
   using Base = Stream<Number, kGroups>;
   using Base::batch_, Base::hidden_, Base::groups_, Base::beside_, Base::left_;
-  using Base::sequence, Base::there, Base::numbers, Base::put, Base::put_gate, Base::own, Base::unit, Base::multiply,
-      Base::pair;
+  using Base::sequence, Base::there, Base::numbers, Base::put, Base::put_gate, Base::own, Base::multiply, Base::pair;
   using typename Base::Operand, typename Base::Stored;
 
   static constexpr int kGates = kGroup * kGroups;  // of each kind
-  using Sums = float[4][4][4];                     // [gate, tile, ...], of the units of a group
+  using Sums = float[16][4];                       // of tiles, gate by gate, of the units of a group
 
  public:
   FASTGAN_DEVICE ForwardStream(const StreamForward& call, const StreamPlan& plan)
@@ -23,24 +22,34 @@ class ForwardStream : Stream<Number, kGroups> {
         wide_(call.inputs > kThin),
         of_input_(wide_),
         stateless_(call.h0 == nullptr ? groups_ : 0) {
-    left_ = groups_ * call.steps * (int(wide_) + 1) - stateless_;
+    left_ = slabs_ = groups_ * call.steps * (int(wide_) + 1) - stateless_;
   }
 
   FASTGAN_DEVICE void run() {
-    for (int k = 1; k < kSlots; ++k) fetch();
+    for (int k = 1; k < kSlots; ++k) Base::fetch(ahead());
     keep_beside();
     Operand state, input;
+    Few few;
     begin();
+    ask_for_few(0, few);
+    const bool late = this->late();
+    const Vector* slab = nullptr;  // taken before its time
     sync();
     for (int step = 0; step < call_.steps; ++step) {
       find_states(state);
+      if (!wide_) {
+        share_few(few);
+        ask_for_few(step + 1, few);
+      }
       if (wide_) read(call_.x, step, call_.inputs, input);
       FASTGAN_UNROLL_NONE
       for (int group = 0; group < groups_; ++group) {
         Sums sum;
-        from_beside(step, group, sum);
-        if (wide_) multiply_all(input, sum);
-        if (step > 0 || call_.h0 != nullptr) multiply_all(state, sum);
+        from_beside(group, sum);
+        if (wide_) multiply_all(input, sum, slab);
+        if (step > 0 || call_.h0 != nullptr) multiply_all(state, sum, slab);
+        if (late && taken_ < slabs_ && (wide_ || step > 0 || call_.h0 != nullptr || group + 1 == groups_))
+          slab = next();
         advance(step, group, sum);
       }
     }
@@ -99,62 +108,67 @@ class ForwardStream : Stream<Number, kGroups> {
     return tensor == nullptr ? 0 : Number::widen(static_cast<const Stored*>(tensor)[at]);
   }
 
-  FASTGAN_DEVICE void from_beside(int step, int group, Sums& sum) const {
+  // Few inputs of a step lie side by side for all 16 sequences: each thread asks for some of them.
+  using Few = float[kTeam * kThin / 32];
+  FASTGAN_DEVICE float* own_few() const { return reinterpret_cast<float*>(own(1, 0, 0) - lane() + 64 * kGroups); }
+  FASTGAN_DEVICE void ask_for_few(std::int64_t step, Few& x) const {
+    const std::int64_t first = step * batch_ + sequence(0) - lane() / 4;
+    const std::int64_t left = batch_ - (sequence(0) - lane() / 4);  // sequences
+    FASTGAN_UNROLL_ALL
+    for (int k = 0; k < kTeam * kThin / 32; ++k) {
+      const int at = 32 * k + lane();
+      const bool is = !wide_ && step < call_.steps && at < kTeam * call_.inputs && at < left * call_.inputs;
+      x[k] = is ? number(call_.x, first * call_.inputs + at) : 0;
+    }
+  }
+  FASTGAN_DEVICE void share_few(const Few& x) const {
+    sync_warp();  // nobody reads those of the step before any more
+    FASTGAN_UNROLL_ALL
+    for (int k = 0; k < kTeam * kThin / 32; ++k) own_few()[32 * k + lane()] = x[k];
+    sync_warp();
+  }
+
+  FASTGAN_DEVICE void from_beside(int group, Sums& sum) const {
     const float* at = beside_ + kGroup * group + 8 * (lane() % 4);
     FASTGAN_UNROLL_ALL
     for (int k = 0; k < 32; ++k) {
       const float bias = at[k / 8 * kGates + k % 8];
-      sum[k / 8][k % 8 / 2][k % 2] = sum[k / 8][k % 8 / 2][2 + k % 2] = bias;
+      sum[k / 2][k % 2] = sum[k / 2][2 + k % 2] = bias;
     }
     if (wide_) return;
     for (int i = 0; i < call_.inputs; ++i) {
-      float x[2];
-      FASTGAN_UNROLL_ALL
-      for (int half = 0; half < 2; ++half) {
-        const std::int64_t row = std::int64_t(step) * batch_ + sequence(half);
-        x[half] = sequence(half) < batch_ ? number(call_.x, row * call_.inputs + i) : 0;
-      }
+      const float* few = own_few() + lane() / 4 * call_.inputs + i;
+      const float x[2] = {few[0], few[8 * call_.inputs]};
       at += 4 * kGates;
       FASTGAN_UNROLL_ALL
       for (int k = 0; k < 32; ++k) {
         const float weight = at[k / 8 * kGates + k % 8];
         FASTGAN_UNROLL_ALL
-        for (int half = 0; half < 2; ++half) sum[k / 8][k % 8 / 2][2 * half + k % 2] += x[half] * weight;
+        for (int half = 0; half < 2; ++half) sum[k / 2][2 * half + k % 2] += x[half] * weight;
       }
     }
   }
 
   // Slabs in the order of the products: for each group the inputs' weights, where they are wide, and those of states,
   // where there are any.
-  FASTGAN_DEVICE void pass_over() {
+  FASTGAN_DEVICE const Vector* ahead() {
+    const int kinds = wide_ ? 2 : 1;
+    const Vector* slab = static_cast<const Vector*>(call_.packed) +
+                         std::int64_t(ahead_ * kinds + int(wide_ && !of_input_)) * Base::kSlab;
     const bool both = of_input_ && stateless_ == 0;
     if (of_input_ && stateless_ > 0) --stateless_;
     of_input_ = wide_ && !both;
     if (!both && ++ahead_ == groups_) ahead_ = 0;
-  }
-  FASTGAN_DEVICE auto piece() const {
-    const int width = of_input_ ? call_.inputs : hidden_, hidden = hidden_, first = kGroup * ahead_;
-    const auto* weight = static_cast<const Stored*>(of_input_ ? call_.weights.w_ih : call_.weights.w_hh);
-    return [=](int part, int column, int quarter) -> const Stored* {
-      const int tile = part / kGroups, term = kGroup * (part % kGroups) + 8 * quarter;
-      const int row = first + unit(tile % 4, column);
-      if (row >= hidden || term >= width) return nullptr;
-      return weight + (tile / 4 * hidden + row) * width + term;
-    };
-  }
-  FASTGAN_DEVICE void fetch() {
-    Base::fetch(piece());
-    pass_over();
+    return slab;
   }
 
-  FASTGAN_DEVICE void multiply_all(const Operand& with, Sums& sum) {
-    const Vector* slab = Base::take(piece());
-    pass_over();
-    FASTGAN_UNROLL_ALL
-    for (int k = 0; k < kGroups; ++k) {
-      FASTGAN_UNROLL_ALL
-      for (int tile = 0; tile < 16; ++tile) multiply(sum[tile / 4][tile % 4], with[k], slab[32 * (tile * kGroups + k)]);
-    }
+  FASTGAN_DEVICE const Vector* next() {
+    ++taken_;
+    return Base::take(ahead());
+  }
+  FASTGAN_DEVICE void multiply_all(const Operand& with, Sums& sum, const Vector*& slab) {
+    Base::multiply(sum, with, slab != nullptr ? slab : next());
+    slab = nullptr;
   }
 
   // The units of a group by one step.
@@ -168,7 +182,7 @@ class ForwardStream : Stream<Number, kGroups> {
       for (int k = 0; k < 8; ++k) {
         FASTGAN_UNROLL_ALL
         for (int q = 0; q < 4; ++q) {
-          const float value = sum[q][k / 2][2 * half + k % 2];
+          const float value = sum[4 * q + k / 2][2 * half + k % 2];
           gates[q][k] = q == 2 ? squash<Number>(value) : opening<Number>(value);
         }
         c[k] = gates[1][k] * c[k] + gates[0][k] * gates[2][k];
@@ -200,6 +214,7 @@ class ForwardStream : Stream<Number, kGroups> {
 
   const StreamForward& call_;
   const bool wide_;
+  int slabs_, taken_ = 0;
   bool of_input_;  // what the next slab is of,
   int ahead_ = 0;  // and of which group
   int stateless_;  // slabs of inputs that none of states follow

@@ -3,6 +3,7 @@
 
 #include "stream_backward.h"
 #include "stream_forward.h"
+#include "stream_pack.h"
 
 namespace fastgan::cuda {
 
@@ -24,6 +25,10 @@ StreamKernel<StreamBackward> stream_kernel_for(const StreamBackward&, int groups
 template <typename Call>
 StreamKernel<Call> stream_kernel_of(const Call& call, Kind kind, int groups) {
   return kind == Kind::bfloat16 ? stream_kernel_for<Bfloat16>(call, groups) : stream_kernel_for<Float16>(call, groups);
+}
+
+inline auto stream_kernel_of(const StreamPack&, int groups) {
+  return groups == 4 ? stream_pack<4> : groups == 2 ? stream_pack<2> : stream_pack<1>;
 }
 
 // Of a pass through a layer.

@@ -159,11 +159,7 @@ void wait_for_copies(int later) {
   auto& copies = emulated::current->copies;
   const auto waited = [&](const emulated::Copy& copy) { return copy.group < emulated::current->groups - later; };
   for (const auto& copy : copies) {
-    if (!waited(copy)) continue;
-    if (copy.from)
-      std::memcpy(copy.to, copy.from, 16);
-    else
-      std::memset(copy.to, 0, 16);
+    if (waited(copy)) std::memcpy(copy.to, copy.from, 16);
   }
   copies.erase(std::remove_if(copies.begin(), copies.end(), waited), copies.end());
 }

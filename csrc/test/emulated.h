@@ -58,6 +58,7 @@ inline int group() { return emulated::here().group; }
 inline int direction() { return emulated::here().direction; }
 inline float* shared() { return emulated::here().shared; }
 inline void sync() { emulated::wait_for_block(); }
+inline void sync_warp() { emulated::wait_for_warp(); }
 
 inline Vector read_fresh(const void* at) {
   Vector vector;
@@ -106,6 +107,15 @@ inline std::uint32_t tf32_of(float x) {
   const std::uint32_t bits = bits_of(x);
   return (bits & 0x7f800000) == 0x7f800000 ? bits : (bits + 0x1000) & 0xffffe000;
 }
+
+// Products of four warps are not emulated: the same weights are multiplied warp by warp.
+#define FASTGAN_GROUPS 0
+inline void groups_begin() {}
+inline void groups_done() {}
+inline void show_copies() {}
+inline std::uint64_t columns_at(const void*) { return 0; }
+inline void multiply_group_bfloat16(float (&)[16][4], const Vector&, std::uint64_t) {}
+inline void multiply_group_float16(float (&)[16][4], const Vector&, std::uint64_t) {}
 
 void multiply_bfloat16(float (&sum)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1);
 void multiply_float16(float (&sum)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1);

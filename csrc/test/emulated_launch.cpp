@@ -40,6 +40,12 @@ Machine machine_of(int) { return emulated::machine; }
 void start(const Forward& call, Kind kind, int, void*) { put(call, kind); }
 void start(const Backward& call, Kind kind, int, void*) { put(call, kind); }
 void start(const FreeRun& call, Kind kind, int, void*) { put(call, kind); }
+void start(const StreamPack& call, Kind, int, void*) {
+  const int groups = groups_of(call.inputs, call.hidden), slabs = slabs_of(call.inputs, call.hidden);
+  const auto kernel = stream_kernel_of(call, groups);
+  const int blocks = slabs * kPieces * groups / kPackThreads;
+  emulated::launch([&] { kernel(call); }, kPackThreads, blocks, 1, 1, 16, emulated::seed);
+}
 void start(const StreamForward& call, Kind kind, int, void*) { put_stream(call, kind); }
 void start(const StreamBackward& call, Kind kind, int, void*) { put_stream(call, kind); }
 

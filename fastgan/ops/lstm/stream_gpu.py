@@ -12,7 +12,7 @@ from fastgan.ops.lstm.cuda_calls import all_at, device_of, emulated, kind_of, li
 from fastgan.ops.lstm.stack import Stack, Trace, layout_of, new_trace
 from fastgan.ops.registry import Problem
 
-FEWEST = 1024
+FEWEST = 1536
 """Sequences of the smallest batch that is taken. Below, weights that stay in registers are faster (docs/lstm.md)."""
 
 
@@ -50,12 +50,15 @@ def forward(stack: Stack, keep: bool) -> Trace:
         mask, dropped = (None if top or one is None else one[layer] for one in (stack.masks, trace.dropped))
         states = (_of(stack.h0, layer), _of(stack.c0, layer), mask)
         left = (output, dropped, *(_of(one, layer) for one in (trace.cells, trace.gates, trace.h_n, trace.c_n)))
+        packed = _packed(
+            stack, read.shape[-1]
+        )  # held until the launch has its address: what follows may have the memory
         with on(stack.x):
             library().stream_forward(
                 *queue_of(stack.x),
                 (stack.steps, stack.batch, read.shape[-1], stack.hidden),
                 all_at(stack.place(layer)[:4]),
-                *all_at((read, *states, *left)),
+                *all_at((packed, read, *states, *left)),
             )
         read = output if dropped is None else dropped
     return trace
@@ -86,14 +89,13 @@ def back(
         d_c0: as `d_h0`.
     """
     for layer in reversed(range(stack.layers)):
-        w_hh = products.kept(stack.place(layer)[1])
+        w_hh, packed = products.kept(stack.place(layer)[1]), _packed(stack, 0)
         given = (above, *(_of(one, layer) for one in (d_h_n, d_c_n, stack.c0, cells, gates)))
-        turned = w_hh.t().contiguous()
         with on(stack.x):
             library().stream_backward(
                 *queue_of(stack.x),
                 (stack.steps, stack.batch, stack.hidden, stack.hidden),
-                *all_at((turned, *given, *(_of(one, layer) for one in (d_gates, d_h0, d_c0)))),
+                *all_at((w_hh, packed, *given, *(_of(one, layer) for one in (d_gates, d_h0, d_c0)))),
             )
         if layer > 0:
             above = products.d_below(stack, d_gates, layer)
@@ -101,3 +103,8 @@ def back(
 
 def _of(tensor: Tensor | None, layer: int) -> Tensor | None:
     return None if tensor is None else tensor[layer]
+
+
+def _packed(stack: Stack, inputs: int) -> Tensor:
+    """Memory for a layer's weights in the order in which a pass reads them."""
+    return stack.x.new_empty(library().stream_bytes(inputs, stack.hidden), dtype=torch.uint8)

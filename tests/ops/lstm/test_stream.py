@@ -157,12 +157,12 @@ def test_who_goes_this_way(device, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "arguments", "says"),
     [
-        ("stream_forward", ((1, 0, 1, 8), [16] * 4, *[16] * 10), "sizes have to be above 0"),
-        ("stream_forward", ((1, 1, 1, 8), [16, 0, 0, 0], *[16] * 10), "w_hh is null"),
-        ("stream_forward", ((1, 1, 1, 8), [16] * 4, 16, 0, 0, 8, *[16] * 6), "mask does not begin at a multiple"),
-        ("stream_forward", ((1, 1, 1, 8), [16] * 4, 16, 0, 0, 0, 16, 0, 16, 0, 16, 16), "gates is null"),
-        ("stream_backward", ((1, 1, 8, 8), 0, *[16] * 9), "w_hh is null"),
-        ("stream_backward", ((1, 1, 8, 8), *[16] * 8, 16, 0), "d_c0 is null"),
+        ("stream_forward", ((1, 0, 1, 8), [16] * 4, *[16] * 11), "sizes have to be above 0"),
+        ("stream_forward", ((1, 1, 1, 8), [16, 0, 0, 0], *[16] * 11), "w_hh is null"),
+        ("stream_forward", ((1, 1, 1, 8), [16] * 4, 16, 16, 0, 0, 8, *[16] * 6), "mask does not begin at a multiple"),
+        ("stream_forward", ((1, 1, 1, 8), [16] * 4, 16, 16, 0, 0, 0, 16, 0, 16, 0, 16, 16), "gates is null"),
+        ("stream_backward", ((1, 1, 8, 8), 0, *[16] * 10), "w_hh is null"),
+        ("stream_backward", ((1, 1, 8, 8), *[16] * 9, 16, 0), "d_c0 is null"),
     ],
 )
 def test_the_library_checks_what_it_gets(device, name, arguments, says):
@@ -172,4 +172,4 @@ def test_the_library_checks_what_it_gets(device, name, arguments, says):
 
 def test_layers_too_large_are_refused_by_the_library_too(device):
     with pytest.raises(RuntimeError, match="no room"):
-        device.stream_forward("bfloat16", 0, 0, (1, 1, 1, 136), [16] * 4, *[16] * 10)
+        device.stream_forward("bfloat16", 0, 0, (1, 1, 1, 136), [16] * 4, *[16] * 11)
