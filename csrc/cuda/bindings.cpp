@@ -161,6 +161,12 @@ void check_stream(const StreamNumbers& numbers) {
   if (numbers[0] > INT32_MAX / 16) throw std::invalid_argument("more steps than a call counts");
 }
 
+// Packed weights would be written before a launch could refuse.
+void check_room(Kind kind, int device, const StreamNumbers& numbers, std::int64_t inputs) {
+  if (stream_plan(machine_of(device), kind, int(numbers[1]), int(inputs), int(numbers[3])).groups == 0)
+    throw std::runtime_error("the GPU has no room for this problem");
+}
+
 void run_stream_forward(const std::string& kind, int device, Address stream, const StreamNumbers& numbers,
                         const std::array<Address, 4>& weights, Address packed, Address x, Address h0, Address c0,
                         Address mask, Address output, Address dropped, Address cells, Address gates, Address h_n,
@@ -185,6 +191,7 @@ void run_stream_forward(const std::string& kind, int device, Address stream, con
   call.h_n = pointer(h_n, "h_n");
   call.c_n = pointer(c_n, "c_n");
   const Kind of = kind_of(kind);
+  check_room(of, device, numbers, numbers[2]);
   start(StreamPack{call.inputs, call.hidden, call.weights.w_ih, call.weights.w_hh, pointer(packed, "packed"), false},
         of, device, reinterpret_cast<void*>(stream));
   start(call, of, device, reinterpret_cast<void*>(stream));
@@ -209,6 +216,7 @@ void run_stream_backward(const std::string& kind, int device, Address stream, co
   call.d_h0 = pointer_or_null(d_h0, "d_h0");
   call.d_c0 = (d_h0 ? pointer<> : pointer_or_null<>)(d_c0, "d_c0");
   const Kind of = kind_of(kind);
+  check_room(of, device, numbers, 0);
   start(StreamPack{0, call.hidden, nullptr, pointer(w_hh, "w_hh"), pointer(packed, "packed"), true}, of, device,
         reinterpret_cast<void*>(stream));
   start(call, of, device, reinterpret_cast<void*>(stream));
