@@ -15,7 +15,9 @@ _KERNEL = re.compile(
     re.DOTALL,
 )
 # As the compiler writes names: a pass of a kind of numbers and tiles of a warp, or groups of units.
-_NAME = re.compile(r"\d(?P<call>(stream_)?(forward|backward)|free_run)INS0_\d+(?P<kind>[A-Za-z]\w*?)ELi(?P<tiles>\d)E")
+_NAME = re.compile(
+    r"\d(?P<call>(stream_)?(forward|backward)|free_run|stream_pack)I(NS0_\d+(?P<kind>[A-Za-z]\w*?)E)?Li(?P<tiles>\d)E"
+)
 
 
 class Kernel(NamedTuple):
@@ -64,5 +66,5 @@ def read(told: str) -> Iterator[Kernel]:
         name = _NAME.search(found["name"])
         assert name is not None, f"a kernel of another name: {found['name']}"
         local = max(int(found["stack"]), int(found["stores"]), int(found["loads"]))
-        kind = name["kind"].lower()
+        kind = (name["kind"] or "short").lower()
         yield Kernel(found["architecture"], kind, name["call"], int(name["tiles"]), int(found["registers"]), local)

@@ -52,6 +52,7 @@ KINDS = {  # as csrc/cuda/numbers.h calls them
     "float16": "float16",
     "tf32": "float32 as TF32",
     "threetf32": "float32 as 3 TF32",
+    "short": "two bytes",
 }
 COLUMNS = "architecture|products|units|batch|call|tile|kernel|registers|local bytes|shared bytes|verdict"
 
