@@ -39,8 +39,8 @@ CASES = [
     Case(2, 18, 120, 128, states=True),
     Case(3, 2, 8, 40, biases=1),
     Case(3, 2, 2, 40, biases=0),
-    Case(3, 90, 16, 72, layers=2, states=True),
-    Case(3, 90, 1, 40, layers=2),
+    Case(2, 70, 16, 40, layers=2, states=True),
+    Case(2, 70, 1, 40, layers=2),
     DROPPED,
 ]
 
@@ -56,9 +56,16 @@ def short(case, dtype=BF16):
     return stack
 
 
-@pytest.mark.parametrize("dtype", [BF16, F16], ids=str)
-@pytest.mark.parametrize("machine", [H100, A100, FEW_PROCESSORS], ids=str)
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize(
+    ("case", "machine", "dtype"),
+    [
+        *((case, H100, BF16) for case in CASES),
+        *((case, FEW_PROCESSORS, F16) for case in CASES),
+        (CASES[1], A100, BF16),
+        (CASES[2], FEW_PROCESSORS, BF16),
+    ],
+    ids=str,
+)
 def test_no_worse_than_the_definition_in_the_same_numbers(device, case, machine, dtype):
     def run(seed):
         stack = check(case.stack(grad=True, seed=seed))
@@ -88,7 +95,7 @@ def test_any_backward_reads_what_any_forward_left(monkeypatch):
             assert one is other is None or error(one, other.double()) < 0.02
 
 
-@pytest.mark.parametrize("case", [DROPPED, Case(3, 90, 1, 64, layers=2)], ids=str)
+@pytest.mark.parametrize("case", [DROPPED, Case(2, 70, 1, 40, layers=2)], ids=str)
 def test_same_bits_whoever_runs_first(device, case):
     stack, found = short(case), []
     everything = [name != "masks" for name in names_of(stack)]
