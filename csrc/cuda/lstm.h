@@ -92,8 +92,7 @@ struct FreeRun {
   std::uint32_t* flags;      // as above
 };
 
-// One layer in one direction for sequences of equal length, in numbers of two bytes: for calls of many (stream.h).
-// There are at most kMost of stream_plan.h units and inputs; units, and inputs beyond kThin, are multiples of 8.
+// Before such a pass as below: a layer's weights in the order in which it reads them.
 struct StreamPack {
   int inputs, hidden;  // no inputs on the way back
   const void* w_ih;    // in [4H,I]  read with more than kThin inputs
@@ -102,6 +101,8 @@ struct StreamPack {
   bool back;
 };
 
+// One layer in one direction for sequences of equal length, in numbers of two bytes: for calls of many (stream.h).
+// There are at most kMost of stream_plan.h units and inputs; units, and inputs beyond kThin, are multiples of 8.
 struct StreamForward {
   int steps, batch, inputs, hidden;
   const void* x;  // in [T,B,I]

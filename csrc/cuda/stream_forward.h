@@ -9,7 +9,7 @@ template <typename Number, int kGroups>
 class ForwardStream : Stream<Number, kGroups> {
   using Base = Stream<Number, kGroups>;
   using Base::batch_, Base::hidden_, Base::groups_, Base::beside_, Base::left_;
-  using Base::sequence, Base::there, Base::numbers, Base::put, Base::put_gate, Base::own, Base::multiply, Base::pair;
+  using Base::sequence, Base::numbers, Base::put, Base::put_gate, Base::own, Base::multiply, Base::pair;
   using typename Base::Operand, typename Base::Stored;
 
   static constexpr int kGates = kGroup * kGroups;  // of each kind

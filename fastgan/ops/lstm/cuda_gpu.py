@@ -1,5 +1,7 @@
 """Backend "cuda": the kernels of csrc/cuda, for Nvidia GPUs: weights stay in registers, spread over blocks that run together.
 
+Many sequences of short numbers go another way, in which states stay and weights move (`stream_gpu`).
+
 Precision: as in the backend "triton". What a layer gets from the input of a call is one product of torch's, summed and left in
 float32, unless there are so few inputs that the kernel adds them one by one.
 """
