@@ -1,4 +1,4 @@
-"""What the GPU kernels need of a multiprocessor, found by compiling them: no GPU takes part.
+"""What the GPU kernels need of a multiprocessor, as compiled: no GPU takes part.
 
     python -m benchmarks.resources [--brief]
 
@@ -9,22 +9,18 @@ call has one input and nothing that can be left out; one with everything has 33,
 two lengths. The second order (move, back) takes fewer units at a time. The kernels that take windows of a corpus, in rows and
 time-major, short and long, and that of Adam are compiled the same way.
 
-Of the backend "cuda" all kernels are compiled, warnings being errors; each serves any size, and how much shared memory a launch
-takes is planned by what the device has.
+Of the backend "cuda" all kernels of the library that is installed are read; each serves any size, and how much shared memory a
+launch takes is planned by what the device has.
 """
 
 import argparse
 import functools
 import importlib.util
 import os
-import re
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import chain, product
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -32,7 +28,7 @@ from unittest import mock
 import torch
 from torch import Tensor
 
-from benchmarks import nvcc
+from benchmarks import cubins
 from fastgan.ops import adam, windows
 from fastgan.ops.lstm import triton_gpu, weights_gpu
 from fastgan.ops.lstm.stack import Gradients, Stack
@@ -67,7 +63,7 @@ def main() -> int:
     left_out, bad = [], 0
     print(f"| {' | '.join(COLUMNS.split('|'))} |\n|{'---|' * len(COLUMNS.split('|'))}")
     triton = chain(triton_rows(brief), window_rows(brief), adam_rows(brief))
-    for reason, rows in ((_no_triton(), triton), (nvcc.why_not(), cuda_rows())):
+    for reason, rows in ((_no_triton(), triton), (cubins.why_not(), cuda_rows())):
         left_out += [reason] if reason else []
         for fits, cells in rows if reason is None else ():
             bad += not fits
@@ -83,7 +79,7 @@ def _no_triton() -> str | None:
 
 def cuda_rows() -> Iterator[tuple[bool, list[object]]]:
     """Whether a kernel of the backend "cuda" fits, and all but the last cell of its row."""
-    for kernel in nvcc.kernels():
+    for kernel in cubins.kernels():
         streams = kernel.call.startswith("stream")
         tile = f"{kernel.tiles} groups" if streams else f"{kernel.tiles} a warp"
         cells = [
@@ -108,7 +104,7 @@ def triton_rows(brief: bool) -> Iterator[tuple[bool, list[object]]]:
             tile = triton_gpu.tile_of(hidden, batch, dtype)
             found = launches(architecture, call(hidden, dtype, plain), batch)
         for kernel in found:
-            registers, local = usage(kernel)
+            registers, local = cubins.usage(kernel)
             shared = kernel.metadata.shared
             size = f"{tile.block} x {tile.units} x {tile.chunk}"
             cells = [f"sm_{architecture}", name, hidden, batch, "plain" if plain else "everything", size]
@@ -128,7 +124,7 @@ def window_rows(brief: bool) -> Iterator[tuple[bool, list[object]]]:
         compiled: dict[str, Any] = {}
         with pretended(architecture, compiled):
             windows.kernels().take[grid](*arguments, **options)
-        registers, local = usage(compiled["take"])
+        registers, local = cubins.usage(compiled["take"])
         shared = compiled["take"].metadata.shared
         tile = f"{options['ROWS']} x {options['COLUMNS']}"
         cells = [f"sm_{architecture}", name, "", 64, f"{segment} samples, {major}", tile, "take"]
@@ -145,7 +141,7 @@ def adam_rows(brief: bool) -> Iterator[tuple[bool, list[object]]]:
         compiled: dict[str, Any] = {}
         with pretended(architecture, compiled):
             optimiser.launch(short, short if name == "bfloat16" else [None] * len(short))
-        registers, local = usage(compiled["step"])
+        registers, local = cubins.usage(compiled["step"])
         shared = compiled["step"].metadata.shared
         cells = [f"sm_{architecture}", name, 128, "any", "ten weights", "", "adam", registers, local, shared]
         yield local == 0 and shared <= SHARED[architecture], cells
@@ -220,20 +216,6 @@ def pretended(architecture: int, compiled: dict[str, Any]) -> Iterator[None]:
 
             patches.enter_context(mock.patch.object(owner, "kernels", kernels))
         yield
-
-
-def usage(kernel: Any) -> tuple[int, int]:
-    """Registers of a thread, and bytes of local memory, by Nvidia's own tool, which comes with Triton."""
-    import triton
-
-    tool = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "kernel.cubin"
-        path.write_bytes(kernel.asm["cubin"])
-        text = subprocess.run([tool, "--dump-resource-usage", path], capture_output=True, text=True, check=True).stdout
-    found = re.search(r"REG:(\d+) STACK:(\d+)", text)
-    assert found is not None, f"{tool} printed no resources:\n{text}"
-    return int(found[1]), int(found[2])
 
 
 if __name__ == "__main__":

@@ -219,7 +219,7 @@ def test_a_stream_grows_and_is_the_same_sound(run: Path, tmp_path: Path, capsys:
     assert (tmp_path / "a.wav").read_bytes()[44:] == (tmp_path / "b.wav").read_bytes()[44:]
 
 
-def test_half_an_hour_takes_no_more_memory_than_a_minute(folder: Path, short: None, tmp_path: Path) -> None:
+def test_a_quarter_of_an_hour_takes_no_more_memory_than_a_minute(folder: Path, short: None, tmp_path: Path) -> None:
     rate = 4_000  # a fifth of the work
     run = tmp_path / "run"
     assert train(["--data", str(folder), "--out", str(run), "--rate", str(rate), *SMALL, "--epochs", "1"]) == 0
@@ -228,10 +228,10 @@ def test_half_an_hour_takes_no_more_memory_than_a_minute(folder: Path, short: No
         "print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(code)"
     )
     peak = {}
-    for seconds in (60, 1800):
+    for seconds in (60, 900):
         told = [str(run), "--seconds", str(seconds), "--checkpoint", "newest", "--out", str(tmp_path / "a.wav")]
         done = subprocess.run([sys.executable, "-c", script, *told], capture_output=True, text=True, check=True)
         peak[seconds] = int(done.stdout.split()[-1]) * 1024
     with soundfile.SoundFile(tmp_path / "a.wav") as sound:
-        assert len(sound) == 1800 * rate
-    assert peak[1800] - peak[60] < 30e6, "its magnitudes alone would take 58 MB"
+        assert len(sound) == 900 * rate
+    assert peak[900] - peak[60] < 15e6, "its magnitudes alone would take 29 MB"

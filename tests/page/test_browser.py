@@ -183,7 +183,7 @@ def test_two_browsers_at_once(pages: Any) -> None:
 
 def test_a_tab_that_is_closed_or_loaded_again_loses_nothing(pages: Any) -> None:
     gone, left = pages().open(), pages().open()
-    gone.make("60", "31")
+    gone.make(LONG, "31")  # so that the other still waits when its tab is there again
     gone.begun()
     gone.context.close()
     left.make("2", "32")
