@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Sequence
 from types import ModuleType
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,6 +13,19 @@ from fastgan.ops.lstm import triton_gpu
 from fastgan.ops.lstm.stack import Stack
 
 ALIGNED = 16  # bytes
+
+
+class Back(NamedTuple):
+    """What a pass back reads and writes, as the kernels can read it."""
+
+    above: Tensor | None  # the gradient of the output, [T, B, H] or [N, D * H]; None for zeros
+    d_h_n: Tensor | None  # of the last states, [L * D, B, H]; None for zeros
+    d_c_n: Tensor | None  # of the last cells
+    cells: Tensor | None  # what the forward pass kept
+    gates: Tensor | None
+    d_gates: Tensor  # of the gates' sums, [L * D, N, 4H], written
+    d_h0: Tensor | None  # of the first states, [L * D, B, H], written; None when it is not wanted
+    d_c0: Tensor | None  # of the first cells
 
 
 def emulated() -> bool:

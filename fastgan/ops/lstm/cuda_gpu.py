@@ -14,6 +14,7 @@ from torch import Tensor
 from fastgan.ops.lstm import products, stream_gpu, triton_gpu, weights_gpu
 from fastgan.ops.lstm.cuda_calls import (
     ALIGNED,
+    Back,
     aligned,
     all_at,
     device_of,
@@ -96,39 +97,30 @@ def backward(
         None if one is None else aligned(one) for one in (d_output, d_h_n, d_c_n, trace.cells, trace.gates)
     )
     shapes, new = layout_of(stack).shapes, stack.x.new_empty
-    d_gates = new(shapes.gates)
     states = (wanted[1] or wanted[2]) and stack.h0 is not None
     d_h0, d_c0 = (new(shapes.h_n), new(shapes.c_n)) if states else (None, None)
+    call = Back(above, d_h_n, d_c_n, cells, gates, new(shapes.gates), d_h0, d_c0)
     if stream_gpu.takes(stack):
-        stream_gpu.back(stack, above, d_h_n, d_c_n, cells, gates, d_gates, d_h0, d_c0)
+        stream_gpu.back(stack, call)
     else:
-        _back(stack, above, d_h_n, d_c_n, cells, gates, d_gates, d_h0, d_c0)
+        _back(stack, call)
     how = products if triton_gpu.why_not_here() is not None else weights_gpu
-    return how.gradients(stack, trace, d_gates, d_h0, d_c0, wanted)
+    return how.gradients(stack, trace, call.d_gates, d_h0, d_c0, wanted)
 
 
-def _back(
-    stack: Stack,
-    above: Tensor | None,
-    d_h_n: Tensor | None,
-    d_c_n: Tensor | None,
-    cells: Tensor | None,
-    gates: Tensor | None,
-    d_gates: Tensor,
-    d_h0: Tensor | None,
-    d_c0: Tensor | None,
-) -> None:
+def _back(stack: Stack, call: Back) -> None:
     """As `stream_gpu.back`."""
-    flags = flags_for(stack.x)
+    above, flags = call.above, flags_for(stack.x)
     for first, last in reversed(_calls(stack, backward=True)):
+        read = (above, call.d_h_n, call.d_c_n, stack.c0, stack.masks, call.cells, call.gates)
         with on(stack.x):
             library().backward(
                 *_where(stack, first, last),
-                *all_at((above, d_h_n, d_c_n, stack.c0, stack.masks, cells, gates, d_gates, d_h0, d_c0)),
+                *all_at((*read, call.d_gates, call.d_h0, call.d_c0)),
                 flags.data_ptr(),
             )
         if first > 0:
-            above = products.d_below(stack, d_gates, first)
+            above = products.d_below(stack, call.d_gates, first)
 
 
 def second(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fastgan.ops.lstm import products
-from fastgan.ops.lstm.cuda_calls import all_at, device_of, emulated, kind_of, library, on, queue_of, why_not_here
+from fastgan.ops.lstm.cuda_calls import Back, all_at, device_of, emulated, kind_of, library, on, queue_of, why_not_here
 from fastgan.ops.lstm.stack import Stack, Trace, layout_of, new_trace
 from fastgan.ops.registry import Problem
 
@@ -64,41 +64,21 @@ def forward(stack: Stack, keep: bool) -> Trace:
     return trace
 
 
-def back(
-    stack: Stack,
-    above: Tensor | None,
-    d_h_n: Tensor | None,
-    d_c_n: Tensor | None,
-    cells: Tensor | None,
-    gates: Tensor | None,
-    d_gates: Tensor,
-    d_h0: Tensor | None,
-    d_c0: Tensor | None,
-) -> None:
-    """Find the gradients of the gates' sums and of the first states.
-
-    Args:
-        stack: the call; like all tensors here as the kernels can read it.
-        above: the gradient of the output, [T, B, H]; None for zeros.
-        d_h_n: of the last states, [L, B, H]; None for zeros.
-        d_c_n: of the last cells.
-        cells: what the forward pass kept.
-        gates: the same.
-        d_gates: [L, N, 4H], written.
-        d_h0: [L, B, H], written; None when it is not wanted.
-        d_c0: as `d_h0`.
-    """
+def back(stack: Stack, call: Back) -> None:
+    """Find the gradients of the gates' sums and of the first states."""
+    above = call.above
     for layer in reversed(range(stack.layers)):
         w_hh, packed = products.kept(stack.place(layer)[1]), _packed(stack, 0)
-        given = (above, *(_of(one, layer) for one in (d_h_n, d_c_n, stack.c0, cells, gates)))
+        read = (above, *(_of(one, layer) for one in (call.d_h_n, call.d_c_n, stack.c0, call.cells, call.gates)))
+        written = (_of(one, layer) for one in (call.d_gates, call.d_h0, call.d_c0))
         with on(stack.x):
             library().stream_backward(
                 *queue_of(stack.x),
                 (stack.steps, stack.batch, stack.hidden, stack.hidden),
-                *all_at((w_hh, packed, *given, *(_of(one, layer) for one in (d_gates, d_h0, d_c0)))),
+                *all_at((w_hh, packed, *read, *written)),
             )
         if layer > 0:
-            above = products.d_below(stack, d_gates, layer)
+            above = products.d_below(stack, call.d_gates, layer)
 
 
 def _of(tensor: Tensor | None, layer: int) -> Tensor | None:
