@@ -98,8 +98,7 @@ def choose(stage: FrameStage, run: Run, screen: Screen, clock: Clock) -> Choice 
     """Let fit's best and the game make the same new clips, and make one of them the best checkpoint.
 
     Epochs are judged by a dozen clips, always the same: the best of many is lucky with them. Of the game takes part what was its best,
-    or else what it ended with. It is rejected where it is further from the music than fit by more than the error of that: music
-    takes a third of the time by it.
+    or else what it ended with. It is rejected where it is not nearer to the music than fit.
 
     Returns:
         None where there is nothing to choose between.
@@ -131,7 +130,7 @@ def choose(stage: FrameStage, run: Run, screen: Screen, clock: Clock) -> Choice 
                 break
     apart = [game - fit for game, fit in zip(kads["game"], kads["fit"], strict=True)]
     error = statistics.stdev(apart) / math.sqrt(len(apart)) if len(apart) > 1 else 0.0
-    kept = "game" if statistics.mean(apart) < error and not alarms else "fit"
+    kept = "game" if statistics.mean(apart) < 0 and not alarms else "fit"
     run.make_best(rival if kept == "game" else "fit")
     kad = {name: statistics.mean(values) for name, values in kads.items()}
     choice = Choice(kept, kad, error, TOGETHER * len(apart))

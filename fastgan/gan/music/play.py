@@ -16,7 +16,7 @@ FLOW_STEPS = 2
 """Steps of the flow that the game is played with: the generator learns to make in them what its teacher makes in more."""
 
 TEACHER_STEPS = 6
-"""Steps of the flow after fit, and of the teacher: what fit has learnt, as it stays."""
+"""Steps of the flow of the teacher: what fit has learnt, as it stays."""
 
 PLACES = 512
 """Places of a batch, at most, where the game is played: each is judged by itself, and they cost more than the LSTMs."""

@@ -18,7 +18,7 @@ from fastgan.gan.music.game import MusicGame
 from fastgan.gan.music.guide import Course, guide_of
 from fastgan.gan.music.latents import SPAN_S
 from fastgan.gan.music.noise import Noise
-from fastgan.gan.music.play import FLOW_STEPS, TEACHER_STEPS
+from fastgan.gan.music.play import FLOW_STEPS
 from fastgan.gan.stage import Tick
 from fastgan.nn.spectral import to_levels
 from fastgan.ops.stft import Resynthesis, resynthesise
@@ -59,7 +59,10 @@ class Taste:
         return PLAYED if stage == "game" else FITTED
 
 
-FITTED = Taste(temperature=1.25, fine=0.8, spoilt=0.2, flow_steps=TEACHER_STEPS)
+FIT_STEPS = 3
+"""Steps of the flow after fit: coarse ones are calmer than fine ones, which more noise makes up for, and hold notes better."""
+
+FITTED = Taste(temperature=1.35, fine=0.9, spoilt=0.2, flow_steps=FIT_STEPS)
 PLAYED = Taste(temperature=1.25, fine=0.7, spoilt=0.2, flow_steps=FLOW_STEPS)
 
 
