@@ -88,9 +88,7 @@ def test_short_numbers(case, dtype):
 
 
 def test_a_layer_over_sixty_four_blocks(device):
-    device.emulate(
-        132, 9, 0, 0, H100[-1], 1
-    )  # eight units a block forth, and back nine spans of a column: all its warps
+    device.emulate(132, 9, 0, 0, H100[-1], 1)  # eight units of a block forth; back nine spans of a column
     stack = dataclasses.replace(Case(2, 2, 9, 520), dtype=torch.bfloat16).stack()
     trace, want = cuda_gpu.forward(stack), reference.forward(stack)
     everything = [name != "masks" for name in names_of(stack)]
