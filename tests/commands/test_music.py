@@ -78,7 +78,7 @@ def test_three_stages_a_judgement_and_music(run: Path) -> None:
     assert len(soundfile.read(run / "music.wav")[0]) == 3 * RATE
     assert (run / "music.png").is_file()
     made, choice = (json.loads((run / name).read_text()) for name in ("music.json", "choice.json"))
-    assert (choice["kept"] == "game") == (choice["kad"]["game"] - choice["kad"]["fit"] < choice["error"])
+    assert (choice["kept"] == "game") == (choice["kad"]["game"] < choice["kad"]["fit"])
     assert (made["stage"], made["kad"]) == (choice["kept"], choice["kad"][choice["kept"]])
     assert load_checkpoint(run / "checkpoint", "best").state["position"]["stage"] == choice["kept"]
 
