@@ -79,6 +79,16 @@ def keep_best(folder: Path, name: str) -> None:
     write_json(folder / "index.json", index | {name: index["best"]})
 
 
+def annotate(folder: Path, which: str, values: dict[str, Any]) -> None:
+    """Add plain values to the state of a checkpoint that is there, in one move.
+
+    Raises:
+        BadInput, MachineFailure: it is not there, is damaged, or cannot be written.
+    """
+    path = folder / _read_index(folder)[which] / "state.json"
+    write_json(path, _read_json(path) | values)
+
+
 def has(folder: Path, which: str) -> bool:
     """Whether a checkpoint of this folder is known under a name: best, or that of a stage whose best it was."""
     return which in _read_index(folder)

@@ -106,14 +106,14 @@ class MusicPlayer(Player):
             )
         self.rate, self.genres = self._game.rate, self._game.genres
         self.stage = checkpoint.state["position"]["stage"]
+        self._taste = Taste.of(checkpoint.state)
         use_threads(1, 1, checkpoint.state["settings"]["hidden"])
 
     def play(self, wish: Wish, tick: Tick) -> Iterator[Samples]:
         """See `Player.play`."""
         game, known = self._game, {name.casefold(): name for name in self.genres}
         genre = self.genres.index(known_genre(wish.genre, known)) if wish.genre else None
-        taste = Taste.after(self.stage)
-        taste = replace(taste, temperature=taste.temperature * wish.temperature)
+        taste = replace(self._taste, temperature=self._taste.temperature * wish.temperature)
         if wish.prime is not None:
             course, before = continued(game, wish.prime, genre)
         else:

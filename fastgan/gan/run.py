@@ -18,7 +18,7 @@ from fastgan.audio.health import examine
 from fastgan.audio.plots import draw
 from fastgan.base.atomic import replacing, write_json
 from fastgan.base.errors import BadInput, explain_os_error, printable
-from fastgan.gan.checkpoint import Checkpoint, has, keep_best, load_checkpoint, make_best, save_checkpoint
+from fastgan.gan.checkpoint import Checkpoint, annotate, has, keep_best, load_checkpoint, make_best, save_checkpoint
 
 FORMAT = 1
 """Version of config.json."""
@@ -141,6 +141,10 @@ class Run:
         """Whether there is a checkpoint of this name."""
         folder = self.folder / "checkpoint"
         return (folder / "index.json").exists() and has(folder, which)
+
+    def annotate(self, which: str, values: dict[str, Any]) -> None:
+        """Add plain values to a checkpoint, see `fastgan.gan.checkpoint.annotate`."""
+        annotate(self.folder / "checkpoint", which, values)
 
     def make_best(self, which: str) -> None:
         """Say which checkpoint is the best, see `fastgan.gan.checkpoint.make_best`."""

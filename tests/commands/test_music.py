@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,9 +16,10 @@ import torch
 from fastgan.audio.health import examine
 from fastgan.base.command import Interrupted
 from fastgan.evaluate import main as evaluate
-from fastgan.gan.checkpoint import load_checkpoint
+from fastgan.gan.checkpoint import annotate, load_checkpoint
 from fastgan.gan.clock import Clock
 from fastgan.gan.music import finale, stages
+from fastgan.gan.music.sample import Taste
 from fastgan.generate import main as generate
 from fastgan.train import main as train
 from tests.conftest import RATE, write_songs
@@ -38,6 +40,7 @@ def short() -> Iterator[None]:
         patch.setattr(finale, "MUSIC_S", 3.0)
         patch.setattr(finale, "CHOSEN_BY", 4)
         patch.setattr(finale, "TOGETHER", 2)
+        patch.setattr(finale, "JUDGED", 4)
         yield
 
 
@@ -80,7 +83,11 @@ def test_three_stages_a_judgement_and_music(run: Path) -> None:
     made, choice = (json.loads((run / name).read_text()) for name in ("music.json", "choice.json"))
     assert (choice["kept"] == "game") == (choice["kad"]["game"] < choice["kad"]["fit"])
     assert (made["stage"], made["kad"]) == (choice["kept"], choice["kad"][choice["kept"]])
-    assert load_checkpoint(run / "checkpoint", "best").state["position"]["stage"] == choice["kept"]
+    best = load_checkpoint(run / "checkpoint", "best").state
+    assert best["position"]["stage"] == choice["kept"]
+    assert made["temperature"] == best["temperature"]
+    other = load_checkpoint(run / "checkpoint", "fit" if choice["kept"] == "game" else "newest").state
+    assert 0.7 < other["temperature"] / Taste.of({"position": other["position"]}).temperature < 1.4
 
 
 def test_a_resumed_run_is_the_run_that_never_stopped(
@@ -209,6 +216,19 @@ def test_it_is_compared_with_its_music_and_with_what_its_encoder_rebuilds(
         for name in ("reconstruction", "white noise")
     )
     assert near < far
+
+
+def test_the_temperature_of_a_checkpoint_is_what_wishes_are_factors_of(run: Path, tmp_path: Path) -> None:
+    made = {}
+    for name, found, told in (("usual", 1.0, 1.25), ("warm", 1.25, 1.0), ("cool", 0.8, 1.0)):
+        copy = shutil.copytree(run, tmp_path / name)
+        annotate(copy / "checkpoint", "best", {"temperature": found})
+        path = tmp_path / f"{name}.wav"
+        wish = ["--seconds", "3", "--temperature", str(told), "--checkpoint", "best"]
+        assert generate([str(copy), *wish, "--out", str(path)]) == 0
+        made[name] = soundfile.read(path, dtype="int16")[0]
+    assert np.array_equal(made["usual"], made["warm"])
+    assert not np.array_equal(made["usual"], made["cool"])
 
 
 def test_a_stream_grows_and_is_the_same_sound(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

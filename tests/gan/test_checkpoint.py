@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from fastgan.base.errors import BadInput
-from fastgan.gan.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from fastgan.gan.checkpoint import Checkpoint, annotate, load_checkpoint, save_checkpoint
 
 SAVED = Checkpoint({"a": torch.arange(5.0), "b": torch.ones(2, 3, dtype=torch.float64)}, {"position": {"epoch": 3}})
 
@@ -34,6 +34,16 @@ def test_newest_and_best_are_kept_and_no_others(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["index.json", "later1", "later3"]
     assert int(load_checkpoint(folder, "best").tensors["a"]) == 1
     assert int(load_checkpoint(folder, "newest").tensors["a"]) == 3
+
+
+def test_what_is_found_out_later_is_added_and_all_else_stays(folder: Path) -> None:
+    annotate(folder, "best", {"temperature": 1.25})
+    back = load_checkpoint(folder, "best")
+    assert back.state["temperature"] == 1.25
+    assert back.state["position"] == {"epoch": 3}
+    assert all(torch.equal(back.tensors[name], SAVED.tensors[name]) for name in SAVED.tensors)
+    save_checkpoint(folder, "later", SAVED, best=False)
+    assert "temperature" not in load_checkpoint(folder).state
 
 
 HARMS = {

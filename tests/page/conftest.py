@@ -38,6 +38,7 @@ def runs(songs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr(stages, "PUPIL", 2)
         patch.setattr(finale, "MUSIC_S", 3.0)
         patch.setattr(finale, "CHOSEN_BY", 4)
+        patch.setattr(finale, "JUDGED", 4)
         patch.setattr(finale, "TOGETHER", 2)
         data = ["--data", str(songs), "--out"]
         samples = "--preset paper --hidden 4 --fit-epochs 1 --epochs 1 --steps-per-epoch 2 --sample-seconds 0.1".split()

@@ -1,8 +1,8 @@
-"""What a run that makes music ends with: the choice between fit and the game, and a piece by what is kept."""
+"""What a run that makes music ends with: the choice between fit and the game, their temperatures, and a piece by what is kept."""
 
 import math
 import statistics
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,9 @@ from fastgan.base.errors import printable
 from fastgan.gan.clock import Clock
 from fastgan.gan.music.game import MusicGame
 from fastgan.gan.music.guide import Course
-from fastgan.gan.music.sample import Taste, make_piece
-from fastgan.gan.music.stages import FrameStage, GameStage, MusicStage
+from fastgan.gan.music.sample import TEMPERATURE, Taste, make_piece
+from fastgan.gan.music.stages import JUDGED, FrameStage, GameStage, MusicStage
+from fastgan.gan.music.temperature import MOST_TRIED, find_temperature
 from fastgan.gan.progress import Screen
 from fastgan.gan.report import CHOICE
 from fastgan.gan.run import Run
@@ -26,7 +27,7 @@ MUSIC_S = 30.0
 CHOSEN_BY, TOGETHER = 24, 6
 """Clips of each side that the choice is made by, at most, and how many are made at a time."""
 
-_LONGEST, _SHARE = 30.0, 0.1  # seconds that the choice may take of a run with a budget, and share of that
+_LONGEST, _SHARE = 60.0, 0.1  # seconds that all this may take of a run with a budget, and share of that
 
 
 @dataclass(frozen=True)
@@ -53,19 +54,19 @@ class Choice:
 
 
 def seconds_for(minutes: float) -> float:
-    """What of a budget is kept for the choice."""
+    """What of a budget is kept for the choice and the temperatures."""
     return min(_LONGEST, 60 * minutes * _SHARE)
 
 
 def finish(stage: MusicStage, run: Run, *, seed: int, screen: Screen, clock: Clock) -> Path | None:
-    """Choose between fit and the game, and make a piece with what is kept.
+    """Choose between fit and the game, find how each is best played, and make a piece with what is kept.
 
     Args:
         stage: the last of the run; the average of its networks becomes that of the best checkpoint.
         run: with its log and checkpoints.
         seed: of the run.
         screen: where to say it.
-        clock: how long the choice may take.
+        clock: how long all that may take.
 
     Returns:
         The wav, with its picture and how it was made beside it; None where nothing that was made is music yet.
@@ -78,17 +79,21 @@ def finish(stage: MusicStage, run: Run, *, seed: int, screen: Screen, clock: Clo
     if best is None or best.state["position"]["stage"] == "encoder":
         screen.say("nothing that was made is music yet: train for longer, or on more music")
         return None
+    if isinstance(stage, FrameStage):
+        tune(stage, run, "best", screen, clock)
+        if choice is not None:  # whoever plays the other one is to hear it at its best, too
+            tune(stage, run, "fit" if choice.kept == "game" else "newest", screen, clock)
+        best = run.load("best") or best
     game.load(best.tensors, ("average",))
-    seed, at = derive(seed, "music"), best.state["position"]
+    seed, at, taste = derive(seed, "music"), best.state["position"], Taste.of(best.state)
     row = game.styles.draw(1, torch.Generator().manual_seed(seed))
     course = Course.of_rows(game.styles, row, game.step_s)
     with screen.bar("making music", 1) as bar:
         length = round(MUSIC_S * game.rate)
-        samples = np.concatenate(
-            [*make_piece(game, course, length, seed=seed, taste=Taste.after(at["stage"]), tick=bar.update)]
-        )
+        samples = np.concatenate([*make_piece(game, course, length, seed=seed, taste=taste, tick=bar.update)])
     kad = choice.kad[at["stage"]] if choice else at["best"]
-    path = run.keep_music(samples, game.rate, {"epoch": at["epoch"], "stage": at["stage"], "kad": kad})
+    made_by = {"epoch": at["epoch"], "stage": at["stage"], "kad": kad, TEMPERATURE: taste.temperature}
+    path = run.keep_music(samples, game.rate, made_by)
     said = f"{MUSIC_S:g} s by the best checkpoint (epoch {at['epoch']}, {at['stage']}), with its picture beside it"
     screen.say(f"music: {printable(path)}, {said}")
     return path
@@ -136,3 +141,43 @@ def choose(stage: FrameStage, run: Run, screen: Screen, clock: Clock) -> Choice 
     choice = Choice(kept, kad, error, TOGETHER * len(apart))
     write_json(run.folder / CHOICE, asdict(choice))
     return choice
+
+
+def tune(stage: FrameStage, run: Run, which: str, screen: Screen, clock: Clock) -> None:
+    """Find the temperature at which a checkpoint is nearest to the music, and write it into that.
+
+    Args:
+        stage: makes clips and judges them; the average of its networks becomes that of the checkpoint.
+        run: has it.
+        which: its name.
+        screen: where to say it.
+        clock: ends the search, at what was the best by then.
+    """
+    checkpoint = run.load(which)
+    if checkpoint is None or TEMPERATURE in checkpoint.state:
+        return
+    name, kads = checkpoint.state["position"]["stage"], dict[float, float]()
+    usual = Taste.after(name)
+    stage.game.load(checkpoint.tensors, ("average",))
+    with screen.bar(f"finding the temperature after {name}", MOST_TRIED) as bar:
+
+        def tick(share: float) -> None:
+            clock.check()
+            bar.update(len(kads) + share)
+
+        def kad(temperature: float) -> float | None:
+            if clock.left() < clock.closing:  # an epoch ends with as many clips
+                return None
+            clips = stage.make(JUDGED, replace(usual, temperature=temperature), tick, TEMPERATURE)
+            judged, problems = stage.judge(clips)
+            kads[temperature] = math.inf if problems else judged["kad"]
+            return kads[temperature]
+
+        found = find_temperature(usual.temperature, kad)
+    if kads:
+        run.annotate(which, {TEMPERATURE: found})
+    if found != usual.temperature:
+        better = (
+            f"KAD of {JUDGED} clips is {kads[found]:.1f}, and {kads[usual.temperature]:.1f} at {usual.temperature:.2f}"
+        )
+        screen.say(f"temperature after {name}: {found:.2f} ({better})")

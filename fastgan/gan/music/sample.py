@@ -1,8 +1,9 @@
 """Music from a trained game, of any length: frames as they are made, and sound as its frames are there."""
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +34,8 @@ Samples = NDArray[np.int16]
 COARSE = 0.4
 """Share of a frame's principal components, the largest first, that give its level and its colour; the others are its fine grain."""
 
+TEMPERATURE = "temperature"  # found by a run, in the state of its checkpoint
+
 _BLOCK = 16  # steps that noise is drawn for at a time, and whose frames are decoded together
 
 
@@ -55,8 +58,14 @@ class Taste:
 
     @classmethod
     def after(cls, stage: str) -> "Taste":
-        """As a generator is best played after a stage."""
+        """As a generator is usually played after a stage."""
         return PLAYED if stage == "game" else FITTED
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> "Taste":
+        """As a checkpoint is best played, by its state: at the temperature that its run has found, where it has."""
+        usual = cls.after(state["position"]["stage"])
+        return replace(usual, temperature=state.get(TEMPERATURE, usual.temperature))
 
 
 FIT_STEPS = 3

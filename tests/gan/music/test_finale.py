@@ -1,6 +1,9 @@
 """The choice between fit and the game, by clips that chose nothing before."""
 
+import dataclasses
 import json
+import math
+import time
 from collections.abc import Iterator, Sequence
 from io import StringIO
 from pathlib import Path
@@ -13,7 +16,7 @@ from rich.console import Console
 from fastgan.gan.checkpoint import Checkpoint, load_checkpoint
 from fastgan.gan.clock import Clock
 from fastgan.gan.music import finale
-from fastgan.gan.music.finale import choose, seconds_for
+from fastgan.gan.music.finale import choose, seconds_for, tune
 from fastgan.gan.music.sample import FITTED, PLAYED, Taste
 from fastgan.gan.music.stages import FrameStage
 from fastgan.gan.progress import Screen
@@ -130,7 +133,7 @@ def test_where_time_is_over_a_few_clips_decide(run: Run) -> None:
     choice = choose(Made(), run, SCREEN, Clock(1e-9, 0))
     assert choice is not None
     assert choice.clips == finale.TOGETHER
-    assert [seconds_for(minutes) for minutes in (0, 1, 4, 20)] == [0, 6, 24, 30]
+    assert [seconds_for(minutes) for minutes in (0, 1, 4, 20)] == [0, 6, 24, 60]
 
 
 def test_without_a_game_there_is_no_choice(run: Run) -> None:
@@ -140,3 +143,58 @@ def test_without_a_game_there_is_no_choice(run: Run) -> None:
     run.keep_best("fit")
     assert choose(Made(), run, SCREEN, ENDLESS) is None
     assert not (run.folder / "choice.json").exists()
+
+
+class Tasted(Made):
+    """A stage whose clips are the better the nearer they are to a temperature; above another one they are silent."""
+
+    def __init__(self, best: float, silent: float = math.inf) -> None:
+        super().__init__()
+        self.best, self.silent = best, silent
+
+    def make(self, count: int, taste: Taste, tick: object, *purpose: str | int) -> list[np.ndarray]:
+        """As told."""
+        super().make(count, taste, tick, *purpose)
+        return [np.full(3, taste.temperature)] * count
+
+    def heard(self, clips: Sequence[np.ndarray]) -> tuple[dict[str, float], tuple[str, ...]]:
+        """The distance from the best temperature."""
+        temperature = float(clips[0][0])
+        return {"kad": abs(temperature - self.best)}, ("silent clips",) if temperature > self.silent else ()
+
+
+def found_in(run: Run, which: str) -> float | None:
+    return load_checkpoint(run.folder / "checkpoint", which).state.get("temperature")
+
+
+@pytest.mark.parametrize(("name", "usual"), [("fit", FITTED), ("game", PLAYED)])
+def test_the_temperature_is_found_and_kept_in_the_checkpoint(run: Run, name: str, usual: Taste) -> None:
+    keep(run, f"{name}-1", 5.0, best=True)
+    stage = Tasted(best=1.1 * usual.temperature)
+    said = Console(file=StringIO(), width=200)
+    tune(stage, run, "best", Screen(said), ENDLESS)
+    assert found_in(run, "best") == pytest.approx(1.08 * usual.temperature)
+    assert f"temperature after {name}: {1.08 * usual.temperature:.2f}" in said.file.getvalue()
+    state = load_checkpoint(run.folder / "checkpoint", "best").state
+    assert Taste.of(state) == dataclasses.replace(usual, temperature=state["temperature"])
+    assert {weight for weight, *_ in stage.asked} == {5.0}
+    assert len({purpose for *_, purpose in stage.asked}) == 1  # the same beginnings and noise
+    tried = len(stage.asked)
+    tune(stage, run, "best", SCREEN, ENDLESS)
+    assert len(stage.asked) == tried  # a resumed run knows it already
+
+
+def test_a_temperature_with_an_alarm_is_not_taken(run: Run) -> None:
+    keep(run, "game-1", 5.0, best=True)
+    tune(Tasted(best=2.0, silent=1.3), run, "best", SCREEN, ENDLESS)
+    assert found_in(run, "best") == PLAYED.temperature
+
+
+def test_without_time_the_usual_temperature_stays(run: Run) -> None:
+    keep(run, "game-1", 5.0, best=True)
+    clock = Clock(1, time.monotonic())
+    clock.closing = 99.0
+    stage = Tasted(best=1.0)
+    tune(stage, run, "best", SCREEN, clock)
+    assert (stage.asked, found_in(run, "best")) == ([], None)
+    assert Taste.of(load_checkpoint(run.folder / "checkpoint", "best").state) == PLAYED
