@@ -202,8 +202,8 @@ def _play(
             game.optimise(stages[name].trains, config.lr, stages[name].betas)
         stage = make(name)
         to_come = sum(stages[other].share for other in names[names.index(name) + 1 :])
-        choice = finale.seconds_for(config.minutes) if isinstance(stage, MusicStage) and "game" in names else 0.0
-        clock.begin_stage(stages[name].share, to_come, choice)
+        makes_music = isinstance(stage, MusicStage) and names[-1] != "encoder"
+        clock.begin_stage(stages[name].share, to_come, finale.seconds_for(config.minutes) if makes_music else 0.0)
         loop.train(stage, epochs=epochs[name], steps=config.steps_per_epoch or stage.per_pass)
     return stage
 
