@@ -185,7 +185,9 @@ def test_all_rows_are_written_and_what_failed_fails_the_command(monkeypatch, tmp
     assert lstm_gpu.main() == 0
     monkeypatch.setattr("sys.argv", ["lstm_gpu", "--seconds", "0"])
     assert lstm_gpu.main() == 1
-    assert "time was over" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "time was over" in said
+    assert "0 contests with something that failed, 1 left out for want of time" in said
 
 
 def test_the_plan_holds_each_contest_once():
