@@ -30,6 +30,9 @@ SMALL = (
 ).split()
 
 
+LOW_RATE = 4_000
+
+
 @pytest.fixture(autouse=True, scope="module")
 def short() -> Iterator[None]:
     """Few and short clips are judged."""
@@ -66,6 +69,15 @@ def run(folder: Path, short: None, tmp_path_factory: pytest.TempPathFactory) -> 
     return home
 
 
+@pytest.fixture(scope="module")
+def without_game(folder: Path, short: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that ends with fit, at a fifth of the rate and of the work."""
+    home = tmp_path_factory.mktemp("runs") / "without"
+    told = [*SMALL, "--epochs", "0", "--rate", str(LOW_RATE)]
+    assert train(["--data", str(folder), "--out", str(home), *told]) == 0
+    return home
+
+
 def test_three_stages_a_judgement_and_music(run: Path) -> None:
     log = rows(run)
     assert [(row["stage"], row["stage_epoch"]) for row in log] == [
@@ -88,6 +100,14 @@ def test_three_stages_a_judgement_and_music(run: Path) -> None:
     assert made["temperature"] == best["temperature"]
     other = load_checkpoint(run / "checkpoint", "fit" if choice["kept"] == "game" else "newest").state
     assert 0.7 < other["temperature"] / Taste.of({"position": other["position"]}).temperature < 1.4
+
+
+def test_a_run_without_a_game_has_its_temperature_and_its_music(without_game: Path) -> None:
+    made = json.loads((without_game / "music.json").read_text())
+    best = load_checkpoint(without_game / "checkpoint", "best").state
+    assert made["stage"] == best["position"]["stage"] == "fit"
+    assert made["temperature"] == best["temperature"]
+    assert not (without_game / "choice.json").exists()
 
 
 def test_a_resumed_run_is_the_run_that_never_stopped(
@@ -239,19 +259,24 @@ def test_a_stream_grows_and_is_the_same_sound(run: Path, tmp_path: Path, capsys:
     assert (tmp_path / "a.wav").read_bytes()[44:] == (tmp_path / "b.wav").read_bytes()[44:]
 
 
-def test_a_quarter_of_an_hour_takes_no_more_memory_than_a_minute(folder: Path, short: None, tmp_path: Path) -> None:
-    rate = 4_000  # a fifth of the work
-    run = tmp_path / "run"
-    assert train(["--data", str(folder), "--out", str(run), "--rate", str(rate), *SMALL, "--epochs", "1"]) == 0
+def test_a_quarter_of_an_hour_takes_no_more_memory_than_a_minute(without_game: Path, tmp_path: Path) -> None:
     script = (
         "import resource, sys; from fastgan.generate import main; code = main(sys.argv[1:]); "
         "print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(code)"
     )
     peak = {}
     for seconds in (60, 900):
-        told = [str(run), "--seconds", str(seconds), "--checkpoint", "newest", "--out", str(tmp_path / "a.wav")]
+        told = [
+            str(without_game),
+            "--seconds",
+            str(seconds),
+            "--checkpoint",
+            "newest",
+            "--out",
+            str(tmp_path / "a.wav"),
+        ]
         done = subprocess.run([sys.executable, "-c", script, *told], capture_output=True, text=True, check=True)
         peak[seconds] = int(done.stdout.split()[-1]) * 1024
     with soundfile.SoundFile(tmp_path / "a.wav") as sound:
-        assert len(sound) == 900 * rate
+        assert len(sound) == 900 * LOW_RATE
     assert peak[900] - peak[60] < 15e6, "its magnitudes alone would take 29 MB"
