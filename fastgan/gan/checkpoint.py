@@ -52,7 +52,7 @@ def save_checkpoint(folder: Path, name: str, checkpoint: Checkpoint, *, best: bo
         with replacing(home / "tensors.safetensors") as stream:
             stream.write(data)
         digest = hashlib.sha256(data).hexdigest()
-        write_json(home / "state.json", {"format": FORMAT, "sha256": digest, **checkpoint.state})
+        write_json(home / "state.json", {**checkpoint.state, "format": FORMAT, "sha256": digest})
         index = _read_index(folder) if (folder / "index.json").exists() else {}
         index |= {"newest": name} | ({"best": name} if best else {})
         _write_index(folder, index)

@@ -36,6 +36,12 @@ def test_newest_and_best_are_kept_and_no_others(folder: Path) -> None:
     assert int(load_checkpoint(folder, "newest").tensors["a"]) == 3
 
 
+def test_what_was_loaded_and_changed_can_be_saved(folder: Path) -> None:
+    back = load_checkpoint(folder)
+    save_checkpoint(folder, "two", Checkpoint({"a": back.tensors["a"] + 1}, back.state), best=False)
+    assert torch.equal(load_checkpoint(folder).tensors["a"], SAVED.tensors["a"] + 1)
+
+
 def test_what_is_found_out_later_is_added_and_all_else_stays(folder: Path) -> None:
     annotate(folder, "best", {"temperature": 1.25})
     back = load_checkpoint(folder, "best")
