@@ -86,7 +86,10 @@ def annotate(folder: Path, which: str, values: dict[str, Any]) -> None:
         BadInput, MachineFailure: it is not there, is damaged, or cannot be written.
     """
     path = folder / _read_index(folder)[which] / "state.json"
-    write_json(path, _read_json(path) | values)
+    try:
+        write_json(path, _read_json(path) | values)
+    except OSError as error:
+        raise explain_os_error(error, f"writing {printable(path)}") from error
 
 
 def has(folder: Path, which: str) -> bool:
