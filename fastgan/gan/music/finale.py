@@ -166,7 +166,8 @@ def tune(stage: FrameStage, run: Run, which: str, screen: Screen, clock: Clock) 
             bar.update(len(kads) + share)
 
         def kad(temperature: float) -> float | None:
-            if clock.left() < clock.closing:  # an epoch ends with as many clips
+            to_come = 1 if kads else 2  # one temperature alone would tell nothing
+            if clock.left() < to_come * clock.closing:  # an epoch ends with as many clips
                 return None
             clips = stage.make(JUDGED, replace(usual, temperature=temperature), tick, TEMPERATURE)
             judged, problems = stage.judge(clips)

@@ -190,10 +190,11 @@ def test_a_temperature_with_an_alarm_is_not_taken(run: Run) -> None:
     assert found_in(run, "best") == PLAYED.temperature
 
 
-def test_without_time_the_usual_temperature_stays(run: Run) -> None:
+@pytest.mark.parametrize("closing", [99.0, 40.0])
+def test_without_time_for_two_the_usual_temperature_stays(run: Run, closing: float) -> None:
     keep(run, "game-1", 5.0, best=True)
     clock = Clock(1, time.monotonic())
-    clock.closing = 99.0
+    clock.closing = closing
     stage = Tasted(best=1.0)
     tune(stage, run, "best", SCREEN, clock)
     assert (stage.asked, found_in(run, "best")) == ([], None)
