@@ -27,7 +27,7 @@ MUSIC_S = 30.0
 CHOSEN_BY, TOGETHER = 24, 6
 """Clips of each side that the choice is made by, at most, and how many are made at a time."""
 
-_LONGEST, _SHARE = 60.0, 0.1  # seconds that all this may take of a run with a budget, and share of that
+_LONGEST, _SHARE = 90.0, 0.15  # seconds that all this may take of a run with a budget, and share of that
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,7 @@ def test_where_time_is_over_a_few_clips_decide(run: Run) -> None:
     choice = choose(Made(), run, SCREEN, Clock(1e-9, 0))
     assert choice is not None
     assert choice.clips == finale.TOGETHER
-    assert [seconds_for(minutes) for minutes in (0, 1, 4, 20)] == [0, 6, 24, 60]
+    assert [seconds_for(minutes) for minutes in (0, 1, 4, 20)] == [0, 9, 36, 90]
 
 
 def test_without_a_game_there_is_no_choice(run: Run) -> None:
