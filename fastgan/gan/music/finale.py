@@ -76,16 +76,14 @@ def finish(stage: MusicStage, run: Run, *, seed: int, screen: Screen, clock: Clo
         screen.say(str(choice))
     game: MusicGame = stage.game
     best = run.load("best") if run.has("best") else None
-    if best is None or best.state["position"]["stage"] == "encoder":
+    if not isinstance(stage, FrameStage) or best is None or best.state["position"]["stage"] == "encoder":
         screen.say("nothing that was made is music yet: train for longer, or on more music")
         return None
-    if isinstance(stage, FrameStage):
-        tune(stage, run, "best", screen, clock)
-        if choice is not None:  # whoever plays the other one is to hear it at its best, too
-            tune(stage, run, "fit" if choice.kept == "game" else "newest", screen, clock)
-        best = run.load("best") or best
+    taste = tune(stage, run, "best", screen, clock)
+    if choice is not None:  # whoever plays the other one is to hear it at its best, too
+        tune(stage, run, "fit" if choice.kept == "game" else "newest", screen, clock)
     game.load(best.tensors, ("average",))
-    seed, at, taste = derive(seed, "music"), best.state["position"], Taste.of(best.state)
+    seed, at = derive(seed, "music"), best.state["position"]
     row = game.styles.draw(1, torch.Generator().manual_seed(seed))
     course = Course.of_rows(game.styles, row, game.step_s)
     with screen.bar("making music", 1) as bar:
@@ -143,7 +141,7 @@ def choose(stage: FrameStage, run: Run, screen: Screen, clock: Clock) -> Choice 
     return choice
 
 
-def tune(stage: FrameStage, run: Run, which: str, screen: Screen, clock: Clock) -> None:
+def tune(stage: FrameStage, run: Run, which: str, screen: Screen, clock: Clock) -> Taste:
     """Find the temperature at which a checkpoint is nearest to the music, and write it into that.
 
     Args:
@@ -152,10 +150,14 @@ def tune(stage: FrameStage, run: Run, which: str, screen: Screen, clock: Clock) 
         which: its name.
         screen: where to say it.
         clock: ends the search, at what was the best by then.
+
+    Returns:
+        How the checkpoint is best played.
     """
     checkpoint = run.load(which)
-    if checkpoint is None or TEMPERATURE in checkpoint.state:
-        return
+    assert checkpoint is not None
+    if TEMPERATURE in checkpoint.state:
+        return Taste.of(checkpoint.state)
     name, kads = checkpoint.state["position"]["stage"], dict[float, float]()
     usual = Taste.after(name)
     stage.game.load(checkpoint.tensors, ("average",))
@@ -182,3 +184,4 @@ def tune(stage: FrameStage, run: Run, which: str, screen: Screen, clock: Clock) 
             f"KAD of {JUDGED} clips is {kads[found]:.1f}, and {kads[usual.temperature]:.1f} at {usual.temperature:.2f}"
         )
         screen.say(f"temperature after {name}: {found:.2f} ({better})")
+    return replace(usual, temperature=found)

@@ -172,15 +172,15 @@ def test_the_temperature_is_found_and_kept_in_the_checkpoint(run: Run, name: str
     keep(run, f"{name}-1", 5.0, best=True)
     stage = Tasted(best=1.1 * usual.temperature)
     said = Console(file=StringIO(), width=200)
-    tune(stage, run, "best", Screen(said), ENDLESS)
+    found = tune(stage, run, "best", Screen(said), ENDLESS)
     assert found_in(run, "best") == pytest.approx(1.08 * usual.temperature)
     assert f"temperature after {name}: {1.08 * usual.temperature:.2f}" in said.file.getvalue()
     state = load_checkpoint(run.folder / "checkpoint", "best").state
-    assert Taste.of(state) == dataclasses.replace(usual, temperature=state["temperature"])
+    assert found == Taste.of(state) == dataclasses.replace(usual, temperature=state["temperature"])
     assert {weight for weight, *_ in stage.asked} == {5.0}
     assert len({purpose for *_, purpose in stage.asked}) == 1  # the same beginnings and noise
     tried = len(stage.asked)
-    tune(stage, run, "best", SCREEN, ENDLESS)
+    assert tune(stage, run, "best", SCREEN, ENDLESS) == found
     assert len(stage.asked) == tried  # a resumed run knows it already
 
 
