@@ -156,6 +156,10 @@ class GenerateConfig:
         "of a run on frames: how lively, as a factor of the noise that each frame is made from: 1 as usual, less for calmer music",
         1.0,
     )
+    style_strength: float = option(
+        "of a run on frames: how strongly it is told its style, as a factor: 1 as usual, 0 for the mean of all music",
+        1.0,
+    )
     genre: str = option("of a run on frames: in the style of this genre; of any when left out", "")
     prime: str = option("of a run on frames: a recording to go on from; the piece begins where it ends", "")
     device: str = option("where to compute: auto, cpu, cuda, ...", "auto")
@@ -165,6 +169,7 @@ class GenerateConfig:
         check_range(self, "seconds", 0.001, 86_400)
         check_range(self, "count", 1, 10_000)
         check_range(self, "temperature", 0.1, 3)
+        check_range(self, "style_strength", 0, 3)
         check_range(self, "seed", 0, SEEDS - 1)
 
 

@@ -45,7 +45,9 @@ def generate(folder: Path, config: GenerateConfig) -> int:
     prime = _read_prime(config.prime, player.rate) if config.prime else None
     length = max(1, round(config.seconds * player.rate))
     for number, path in enumerate(_paths(folder, config), start=1):
-        wish = Wish(length, config.seed, number, config.temperature, config.genre, prime)
+        wish = Wish(
+            length, config.seed, number, config.temperature, config.style_strength, genre=config.genre, prime=prime
+        )
         _make(player, wish, path, f"piece {number}/{config.count}", screen, stream=config.stream or piped)
     return 0
 

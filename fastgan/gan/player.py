@@ -16,7 +16,7 @@ from fastgan.gan.checkpoint import Checkpoint, has, load_checkpoint
 from fastgan.gan.game import Game
 from fastgan.gan.music.game import MusicGame
 from fastgan.gan.music.guide import Course
-from fastgan.gan.music.sample import Taste, continued, make_piece
+from fastgan.gan.music.sample import FOUND, Taste, continued, make_piece
 from fastgan.gan.sample import by_feedback, from_noise
 from fastgan.gan.seeds import derive
 from fastgan.gan.stage import Tick
@@ -39,6 +39,7 @@ class Wish:
         seed: chooses the noise that it grows from.
         number: of the piece among those of this seed, from 1 on: they begin in styles that are spread evenly over the music.
         temperature: of a run on frames, a factor of the noise: 1 as usual, less for calmer music.
+        style_strength: of a run on frames, a factor of how far from the mean of all music it is told that its style is.
         genre: of a run on frames; any where empty.
         prime: of a run on frames, a recording to go on from, int16 [N] at the run's rate.
     """
@@ -47,6 +48,7 @@ class Wish:
     seed: int
     number: int = 1
     temperature: float = 1.0
+    style_strength: float = 1.0
     genre: str = ""
     prime: Samples | None = None
 
@@ -113,7 +115,8 @@ class MusicPlayer(Player):
         """See `Player.play`."""
         game, known = self._game, {name.casefold(): name for name in self.genres}
         genre = self.genres.index(known_genre(wish.genre, known)) if wish.genre else None
-        taste = replace(self._taste, temperature=self._taste.temperature * wish.temperature)
+        usual = self._taste
+        taste = replace(usual, **{name: getattr(usual, name) * getattr(wish, name) for name in FOUND})
         if wish.prime is not None:
             course, before = continued(game, wish.prime, genre)
         else:
@@ -154,7 +157,8 @@ class SamplePlayer(Player):
 
     def play(self, wish: Wish, tick: Tick) -> Iterator[Samples]:
         """See `Player.play`."""
-        told = {"prime": wish.prime is not None, "genre": wish.genre, "temperature": wish.temperature != 1}
+        told = {"prime": wish.prime is not None, "genre": wish.genre}
+        told |= {name.replace("_", "-"): getattr(wish, name) != 1 for name in FOUND}
         for name in (name for name, value in told.items() if value):
             raise BadInput(
                 f"--{name} is of runs on frames (--preset music); this one learnt {self._window} samples at a time"

@@ -94,6 +94,15 @@ class Styles(nn.Module):
         noise[:, self.size - self.genres :] = 0
         return styles + noise
 
+    def strengthen(self, styles: Tensor, factor: float) -> Tensor:
+        """Move styles [..., S] away from the mean of all music, or nearer to it by a factor below 1; genres stay.
+
+        The truncation of Karras et al. ("A style-based generator architecture for generative adversarial networks", 2019) the
+        other way round: what is made lies nearer to the mean than the style that it was told.
+        """
+        size = self.size - self.genres
+        return torch.cat((factor * styles[..., :size], styles[..., size:]), -1)
+
     def draw(self, count: int, random: torch.Generator, genre: int | None = None) -> Tensor:
         """Choose seconds of the music, rows [count], of one genre or of any: evenly from all of it, however many they are.
 

@@ -44,7 +44,7 @@ class Order:
         """The same wish that `python -m fastgan.generate` has for its first piece."""
         length = max(1, round(self.seconds * self.run.rate))
         prime = self.recording.samples if self.recording else None
-        return Wish(length, self.seed, 1, self.temperature, self.genre, prime)
+        return Wish(length, self.seed, temperature=self.temperature, genre=self.genre, prime=prime)
 
     def command(self) -> str:
         """The command line that makes the same samples again, as long as the run stays as it is."""

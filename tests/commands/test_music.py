@@ -19,7 +19,7 @@ from fastgan.evaluate import main as evaluate
 from fastgan.gan.checkpoint import annotate, load_checkpoint
 from fastgan.gan.clock import Clock
 from fastgan.gan.music import finale, stages
-from fastgan.gan.music.sample import Taste
+from fastgan.gan.music.sample import FOUND, Taste
 from fastgan.generate import main as generate
 from fastgan.train import main as train
 from tests.conftest import RATE, write_songs
@@ -97,16 +97,17 @@ def test_three_stages_a_judgement_and_music(run: Path) -> None:
     assert (made["stage"], made["kad"]) == (choice["kept"], choice["kad"][choice["kept"]])
     best = load_checkpoint(run / "checkpoint", "best").state
     assert best["position"]["stage"] == choice["kept"]
-    assert made["temperature"] == best["temperature"]
     other = load_checkpoint(run / "checkpoint", "fit" if choice["kept"] == "game" else "newest").state
-    assert 0.7 < other["temperature"] / Taste.of({"position": other["position"]}).temperature < 1.4
+    for name in FOUND:
+        assert made[name] == best[name]
+        assert 0.3 < other[name] / getattr(Taste.after(other["position"]["stage"]), name) < 3
 
 
-def test_a_run_without_a_game_has_its_temperature_and_its_music(without_game: Path) -> None:
+def test_a_run_without_a_game_has_its_taste_and_its_music(without_game: Path) -> None:
     made = json.loads((without_game / "music.json").read_text())
     best = load_checkpoint(without_game / "checkpoint", "best").state
     assert made["stage"] == best["position"]["stage"] == "fit"
-    assert made["temperature"] == best["temperature"]
+    assert [made[name] for name in FOUND] == [best[name] for name in FOUND]
     assert not (without_game / "choice.json").exists()
 
 
@@ -170,7 +171,13 @@ def test_music_is_level_whatever_the_generator_knows(run: Path, tmp_path: Path) 
 
 def test_genre_temperature_and_a_recording_to_go_on_from(run: Path, folder: Path, tmp_path: Path) -> None:
     made = []
-    for told in ([], ["--genre", "Jazz"], ["--temperature", "0.5"], ["--prime", str(folder / "blues" / "0.wav")]):
+    for told in (
+        [],
+        ["--genre", "Jazz"],
+        ["--temperature", "0.5"],
+        ["--style-strength", "2"],
+        ["--prime", str(folder / "blues" / "0.wav")],
+    ):
         path = tmp_path / f"{len(made)}.wav"
         assert generate([str(run), "--seconds", "2", "--out", str(path), "--checkpoint", "newest", *told]) == 0
         made.append(soundfile.read(path, dtype="int16")[0])
@@ -238,17 +245,20 @@ def test_it_is_compared_with_its_music_and_with_what_its_encoder_rebuilds(
     assert near < far
 
 
-def test_the_temperature_of_a_checkpoint_is_what_wishes_are_factors_of(run: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", FOUND)
+def test_what_a_checkpoint_was_found_to_want_is_what_wishes_are_factors_of(
+    run: Path, name: str, tmp_path: Path
+) -> None:
     made = {}
-    for name, found, told in (("usual", 1.0, 1.25), ("warm", 1.25, 1.0), ("cool", 0.8, 1.0)):
-        copy = shutil.copytree(run, tmp_path / name)
-        annotate(copy / "checkpoint", "best", {"temperature": found})
-        path = tmp_path / f"{name}.wav"
-        wish = ["--seconds", "3", "--temperature", str(told), "--checkpoint", "best"]
+    for called, found, told in (("usual", 1.0, 1.25), ("more", 1.25, 1.0), ("less", 0.8, 1.0)):
+        copy = shutil.copytree(run, tmp_path / called)
+        annotate(copy / "checkpoint", "best", {name: found})
+        path = tmp_path / f"{called}.wav"
+        wish = ["--seconds", "3", f"--{name.replace('_', '-')}", str(told), "--checkpoint", "best"]
         assert generate([str(copy), *wish, "--out", str(path)]) == 0
-        made[name] = soundfile.read(path, dtype="int16")[0]
-    assert np.array_equal(made["usual"], made["warm"])
-    assert not np.array_equal(made["usual"], made["cool"])
+        made[called] = soundfile.read(path, dtype="int16")[0]
+    assert np.array_equal(made["usual"], made["more"])
+    assert not np.array_equal(made["usual"], made["less"])
 
 
 def test_a_stream_grows_and_is_the_same_sound(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

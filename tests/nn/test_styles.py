@@ -88,6 +88,9 @@ def test_genres_are_told_apart() -> None:
     noisy = styles.spoil(drawn, torch.ones_like(drawn))
     assert torch.equal(noisy[:, 2:], drawn[:, 2:])
     assert not torch.equal(noisy[:, :2], drawn[:, :2])
+    strong = styles.strengthen(drawn, 1.5)
+    assert torch.equal(strong[:, 2:], drawn[:, 2:])
+    assert torch.equal(strong[:, :2], 1.5 * drawn[:, :2])
 
 
 def test_a_new_mean_takes_the_genre_of_the_nearest_music() -> None:

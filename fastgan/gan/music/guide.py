@@ -53,9 +53,10 @@ class Course:
         begin = torch.zeros(len(rows), dtype=torch.float64)
         return cls(styles, rows, None, styles.period[rows], styles.regularity[rows], begin, step_s)
 
-    def steps(self, first: int, count: int) -> Tensor:
-        """What the frames of steps from number `first` on are told, [B, count, G]."""
+    def steps(self, first: int, count: int, style_strength: float = 1.0) -> Tensor:
+        """What the frames of steps from number `first` on are told, [B, count, G], the styles by a factor stronger than they are."""
         seconds = (first + torch.arange(count, dtype=torch.float64, device=self.period.device)) * self.step_s
         kept = self.style
         styles = self.known.along(self.rows, seconds) if kept is None else kept[:, None].expand(-1, count, -1)
+        styles = self.known.strengthen(styles, style_strength)
         return guide_of(styles, self.count.to(seconds.device)[:, None] + seconds / self.period[:, None].double())

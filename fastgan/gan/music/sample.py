@@ -34,7 +34,7 @@ Samples = NDArray[np.int16]
 COARSE = 0.4
 """Share of a frame's principal components, the largest first, that give its level and its colour; the others are its fine grain."""
 
-TEMPERATURE = "temperature"  # found by a run, in the state of its checkpoint
+FOUND = ("style_strength", "temperature")  # by a run, in the state of its checkpoint
 
 _BLOCK = 16  # steps that noise is drawn for at a time, and whose frames are decoded together
 
@@ -49,12 +49,15 @@ class Taste:
         fine: the same of the components beyond `COARSE` of a frame's, as a factor: less noise there lets notes be held.
         spoilt: how much noise it is told that the frames before have: the more, the less it trusts them, 0 to 0.3.
         flow_steps: steps of the flow for a frame.
+        style_strength: how far from the mean of all music a piece is told that its style is, as a factor: what is made of it lies
+            nearer to the mean, by how much differs from run to run.
     """
 
     temperature: float
     fine: float
     spoilt: float
     flow_steps: int
+    style_strength: float = 1.0
 
     @classmethod
     def after(cls, stage: str) -> "Taste":
@@ -63,9 +66,8 @@ class Taste:
 
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> "Taste":
-        """As a checkpoint is best played, by its state: at the temperature that its run has found, where it has."""
-        usual = cls.after(state["position"]["stage"])
-        return replace(usual, temperature=state.get(TEMPERATURE, usual.temperature))
+        """As a checkpoint is best played, by its state: as its run has found, where it has."""
+        return replace(cls.after(state["position"]["stage"]), **{name: state[name] for name in FOUND if name in state})
 
 
 FIT_STEPS = 3
@@ -112,7 +114,7 @@ def make_steps(
         before, told = torch.cat((before, prime.steps), 1), prime.guide
     state, place = None, 0
     while True:
-        guide = course.steps(place, _BLOCK).to(like)
+        guide = course.steps(place, _BLOCK, taste.style_strength).to(like)
         guide = torch.cat((told, guide), 1) if told.shape[1] else guide
         noise = fresh.next(_BLOCK).to(like) * spread
         made, state = network.go_on(before, guide, spoilt, noise, state=state, flow_steps=taste.flow_steps)

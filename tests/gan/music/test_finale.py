@@ -16,8 +16,8 @@ from rich.console import Console
 from fastgan.gan.checkpoint import Checkpoint, load_checkpoint
 from fastgan.gan.clock import Clock
 from fastgan.gan.music import finale
-from fastgan.gan.music.finale import choose, seconds_for, tune
-from fastgan.gan.music.sample import FITTED, PLAYED, Taste
+from fastgan.gan.music.finale import Choice, choose, contenders, seconds_for, tune
+from fastgan.gan.music.sample import FITTED, FOUND, PLAYED, Taste
 from fastgan.gan.music.stages import FrameStage
 from fastgan.gan.progress import Screen
 from fastgan.gan.run import Run
@@ -69,6 +69,10 @@ def keep(run: Run, name: str, weight: float, *, best: bool) -> None:
     run.save(name, Checkpoint(game.tensors(), {"position": {"stage": name.split("-")[0]}}), best=best)
 
 
+def chosen(stage: FrameStage, run: Run, clock: Clock = ENDLESS) -> Choice:
+    return choose(stage, run, contenders(run), SCREEN, clock)
+
+
 def best_of(run: Run) -> float:
     return float(load_checkpoint(run.folder / "checkpoint", "best").tensors["average.enter.bias"][0])
 
@@ -80,8 +84,7 @@ def test_the_nearer_is_kept_whatever_the_epochs_said(run: Run, game: float, kept
     run.keep_best("fit")
     keep(run, "game-2", game, best=was_best)
     stage = Made()
-    choice = choose(stage, run, SCREEN, ENDLESS)
-    assert choice is not None
+    choice = chosen(stage, run)
     assert (choice.kept, choice.kad) == (kept, {"fit": 5.0, "game": game})
     assert best_of(run) == min(5.0, game)
     assert kept in str(choice) or "rejected" in str(choice)
@@ -96,8 +99,7 @@ def test_what_was_best_of_the_game_takes_part_before_what_it_ended_with(run: Run
     run.keep_best("fit")
     keep(run, "game-2", 3.0, best=True)
     keep(run, "game-3", 9.0, best=False)
-    choice = choose(Made(), run, SCREEN, ENDLESS)
-    assert choice is not None
+    choice = chosen(Made(), run)
     assert choice.kad["game"] == 3.0
     assert best_of(run) == 3.0
 
@@ -106,8 +108,7 @@ def test_a_game_that_raises_an_alarm_is_rejected(run: Run) -> None:
     keep(run, "fit-1", 5.0, best=True)
     run.keep_best("fit")
     keep(run, "game-2", 4.0, best=False)
-    choice = choose(Made(alarm=4.0), run, SCREEN, ENDLESS)
-    assert choice is not None
+    choice = chosen(Made(alarm=4.0), run)
     assert choice.kept == "fit"
     assert "rejected" in str(choice)
     assert best_of(run) == 5.0
@@ -118,8 +119,7 @@ def test_the_error_of_the_difference_is_told(run: Run) -> None:
     keep(run, "fit-1", 5.0, best=True)
     run.keep_best("fit")
     keep(run, "game-2", 4.5, best=False)
-    choice = choose(Made(more=2.0), run, SCREEN, ENDLESS)
-    assert choice is not None
+    choice = chosen(Made(more=2.0), run)
     assert choice.kad["game"] - choice.kad["fit"] == pytest.approx(0.5)
     assert choice.error == pytest.approx(0.577, abs=1e-3)
     assert choice.kept == "fit"
@@ -130,53 +130,77 @@ def test_where_time_is_over_a_few_clips_decide(run: Run) -> None:
     keep(run, "fit-1", 5.0, best=True)
     run.keep_best("fit")
     keep(run, "game-2", 4.0, best=False)
-    choice = choose(Made(), run, SCREEN, Clock(1e-9, 0))
-    assert choice is not None
+    choice = chosen(Made(), run, Clock(1e-9, 0))
     assert choice.clips == finale.TOGETHER
-    assert [seconds_for(minutes) for minutes in (0, 1, 4, 20)] == [0, 9, 36, 90]
+    assert [seconds_for(minutes) for minutes in (0, 1, 4, 20)] == [0, 9, 36, 180]
 
 
 def test_without_a_game_there_is_no_choice(run: Run) -> None:
-    assert choose(Made(), run, SCREEN, ENDLESS) is None
+    assert contenders(run) == {}
     keep(run, "fit-1", 5.0, best=True)
-    assert choose(Made(), run, SCREEN, ENDLESS) is None
+    assert contenders(run) == {}
     run.keep_best("fit")
-    assert choose(Made(), run, SCREEN, ENDLESS) is None
-    assert not (run.folder / "choice.json").exists()
+    assert contenders(run) == {}
+    keep(run, "game-2", 6.0, best=False)
+    assert contenders(run) == {"fit": "fit", "game": "newest"}
+    keep(run, "game-3", 4.0, best=True)
+    assert contenders(run) == {"fit": "fit", "game": "best"}
+
+
+def test_each_is_heard_as_it_is_best_played(run: Run) -> None:
+    keep(run, "fit-1", 5.0, best=True)
+    run.keep_best("fit")
+    keep(run, "game-2", 4.0, best=False)
+    run.annotate("fit", {"temperature": 1.5})
+    run.annotate("newest", {"style_strength": 2.0})
+    stage = Made()
+    chosen(stage, run)
+    wanted = [dataclasses.replace(FITTED, temperature=1.5), dataclasses.replace(PLAYED, style_strength=2.0)]
+    assert [taste for _, taste, _ in stage.asked[:2]] == wanted
 
 
 class Tasted(Made):
-    """A stage whose clips are the better the nearer they are to a temperature; above another one they are silent."""
+    """A stage whose clips are the better the nearer they are to a taste; above a temperature they are silent."""
 
-    def __init__(self, best: float, silent: float = math.inf) -> None:
+    def __init__(self, best: Taste, silent: float = math.inf) -> None:
         super().__init__()
         self.best, self.silent = best, silent
 
     def make(self, count: int, taste: Taste, tick: object, *purpose: str | int) -> list[np.ndarray]:
         """As told."""
         super().make(count, taste, tick, *purpose)
-        return [np.full(3, taste.temperature)] * count
+        return [np.array([taste.temperature, taste.style_strength])] * count
 
     def heard(self, clips: Sequence[np.ndarray]) -> tuple[dict[str, float], tuple[str, ...]]:
-        """The distance from the best temperature."""
-        temperature = float(clips[0][0])
-        return {"kad": abs(temperature - self.best)}, ("silent clips",) if temperature > self.silent else ()
+        """The distance from the best taste."""
+        temperature, strength = clips[0]
+        kad = abs(temperature - self.best.temperature) + abs(strength - self.best.style_strength)
+        return {"kad": kad}, ("silent clips",) if temperature > self.silent else ()
 
 
-def found_in(run: Run, which: str) -> float | None:
-    return load_checkpoint(run.folder / "checkpoint", which).state.get("temperature")
+def found_in(run: Run, which: str) -> dict[str, float]:
+    state = load_checkpoint(run.folder / "checkpoint", which).state
+    return {name: state[name] for name in FOUND if name in state}
+
+
+def moved(taste: Taste, strength: float, temperature: float) -> Taste:
+    """A taste by factors of another."""
+    return dataclasses.replace(
+        taste, style_strength=strength * taste.style_strength, temperature=temperature * taste.temperature
+    )
 
 
 @pytest.mark.parametrize(("name", "usual"), [("fit", FITTED), ("game", PLAYED)])
-def test_the_temperature_is_found_and_kept_in_the_checkpoint(run: Run, name: str, usual: Taste) -> None:
+def test_the_taste_is_found_and_kept_in_the_checkpoint(run: Run, name: str, usual: Taste) -> None:
     keep(run, f"{name}-1", 5.0, best=True)
-    stage = Tasted(best=1.1 * usual.temperature)
+    stage = Tasted(best=moved(usual, 1.25, 1.1))
     said = Console(file=StringIO(), width=200)
     found = tune(stage, run, "best", Screen(said), ENDLESS)
-    assert found_in(run, "best") == pytest.approx(1.08 * usual.temperature)
-    assert f"temperature after {name}: {1.08 * usual.temperature:.2f}" in said.file.getvalue()
-    state = load_checkpoint(run.folder / "checkpoint", "best").state
-    assert found == Taste.of(state) == dataclasses.replace(usual, temperature=state["temperature"])
+    wanted = moved(usual, 1.3, 1.08)
+    assert found_in(run, "best") == pytest.approx({name: getattr(wanted, name) for name in FOUND})
+    told = f"style strength {wanted.style_strength:.2f}, temperature {wanted.temperature:.2f}"
+    assert f"{name} is best played at {told}" in said.file.getvalue()
+    assert found == Taste.of(load_checkpoint(run.folder / "checkpoint", "best").state)
     assert {weight for weight, *_ in stage.asked} == {5.0}
     assert len({purpose for *_, purpose in stage.asked}) == 1  # the same beginnings and noise
     tried = len(stage.asked)
@@ -186,16 +210,27 @@ def test_the_temperature_is_found_and_kept_in_the_checkpoint(run: Run, name: str
 
 def test_a_temperature_with_an_alarm_is_not_taken(run: Run) -> None:
     keep(run, "game-1", 5.0, best=True)
-    tune(Tasted(best=2.0, silent=1.3), run, "best", SCREEN, ENDLESS)
-    assert found_in(run, "best") == PLAYED.temperature
+    tune(Tasted(best=moved(PLAYED, 1, 1.6), silent=1.3), run, "best", SCREEN, ENDLESS)
+    assert found_in(run, "best")["temperature"] == PLAYED.temperature
 
 
 @pytest.mark.parametrize("closing", [99.0, 40.0])
-def test_without_time_for_two_the_usual_temperature_stays(run: Run, closing: float) -> None:
+def test_without_time_for_two_the_usual_taste_stays(run: Run, closing: float) -> None:
     keep(run, "game-1", 5.0, best=True)
     clock = Clock(1, time.monotonic())
     clock.closing = closing
-    stage = Tasted(best=1.0)
+    stage = Tasted(best=moved(PLAYED, 1, 0.8))
     tune(stage, run, "best", SCREEN, clock)
-    assert (stage.asked, found_in(run, "best")) == ([], None)
+    assert (stage.asked, found_in(run, "best")) == ([], {})
     assert Taste.of(load_checkpoint(run.folder / "checkpoint", "best").state) == PLAYED
+
+
+def test_what_comes_later_has_as_much_of_the_time(run: Run) -> None:
+    keep(run, "game-1", 5.0, best=True)
+    clock = Clock(1, time.monotonic())
+    clock.closing = 20.0  # two tries are 40 of 57 seconds
+    stage = Tasted(best=moved(PLAYED, 1, 0.8))
+    tune(stage, run, "best", SCREEN, clock, later=1)
+    assert (stage.asked, found_in(run, "best")) == ([], {})
+    tune(stage, run, "best", SCREEN, clock)
+    assert len(stage.asked) > 2

@@ -25,6 +25,9 @@ def test_a_course_can_be_cut_anywhere_and_keeps_its_tempo() -> None:
     whole = course.steps(0, 40)
     assert whole.shape == (2, 40, guide_size(styles))
     assert torch.equal(torch.cat((course.steps(0, 7), course.steps(7, 33)), 1), whole)
+    strong = course.steps(0, 40, 2.0)
+    assert torch.equal(strong[..., : styles.size], 2 * whole[..., : styles.size])
+    assert torch.equal(strong[..., styles.size :], whole[..., styles.size :])  # the beat stays
     period = float(styles.period[120])
     sine = whole[1, :, styles.size + CYCLES.index(1.0)]
     wanted = torch.sin(2 * torch.pi * torch.arange(40) * 0.05 / period)
