@@ -16,7 +16,7 @@ from rich.console import Console
 from fastgan.gan.checkpoint import Checkpoint, load_checkpoint
 from fastgan.gan.clock import Clock
 from fastgan.gan.music import finale
-from fastgan.gan.music.finale import Choice, choose, contenders, seconds_for, tune
+from fastgan.gan.music.finale import Choice, choose, contenders, hear, seconds_for, tune
 from fastgan.gan.music.sample import FITTED, FOUND, PLAYED, Taste
 from fastgan.gan.music.stages import FrameStage
 from fastgan.gan.progress import Screen
@@ -70,7 +70,9 @@ def keep(run: Run, name: str, weight: float, *, best: bool) -> None:
 
 
 def chosen(stage: FrameStage, run: Run, clock: Clock = ENDLESS) -> Choice:
-    return choose(stage, run, contenders(run), SCREEN, clock)
+    sides = contenders(run)
+    tastes = {"fit": (FITTED,), "game": (PLAYED,)}
+    return choose(run, sides, hear(stage, run, sides, tastes, SCREEN, clock))
 
 
 def best_of(run: Run) -> float:
@@ -132,7 +134,7 @@ def test_where_time_is_over_a_few_clips_decide(run: Run) -> None:
     keep(run, "game-2", 4.0, best=False)
     choice = chosen(Made(), run, Clock(1e-9, 0))
     assert choice.clips == finale.TOGETHER
-    assert [seconds_for(minutes) for minutes in (0, 1, 4, 20)] == [0, 9, 36, 180]
+    assert [seconds_for(minutes) for minutes in (0, 1, 4, 20)] == [0, 12, 48, 240]
 
 
 def test_without_a_game_there_is_no_choice(run: Run) -> None:
@@ -145,18 +147,6 @@ def test_without_a_game_there_is_no_choice(run: Run) -> None:
     assert contenders(run) == {"fit": "fit", "game": "newest"}
     keep(run, "game-3", 4.0, best=True)
     assert contenders(run) == {"fit": "fit", "game": "best"}
-
-
-def test_each_is_heard_as_it_is_best_played(run: Run) -> None:
-    keep(run, "fit-1", 5.0, best=True)
-    run.keep_best("fit")
-    keep(run, "game-2", 4.0, best=False)
-    run.annotate("fit", {"temperature": 1.5})
-    run.annotate("newest", {"style_strength": 2.0})
-    stage = Made()
-    chosen(stage, run)
-    wanted = [dataclasses.replace(FITTED, temperature=1.5), dataclasses.replace(PLAYED, style_strength=2.0)]
-    assert [taste for _, taste, _ in stage.asked[:2]] == wanted
 
 
 class Tasted(Made):
@@ -191,27 +181,28 @@ def moved(taste: Taste, strength: float, temperature: float) -> Taste:
 
 
 @pytest.mark.parametrize(("name", "usual"), [("fit", FITTED), ("game", PLAYED)])
-def test_the_taste_is_found_and_kept_in_the_checkpoint(run: Run, name: str, usual: Taste) -> None:
+def test_a_taste_is_found_by_clips_of_the_same_noise(run: Run, name: str, usual: Taste) -> None:
     keep(run, f"{name}-1", 5.0, best=True)
     stage = Tasted(best=moved(usual, 1.25, 1.1))
-    said = Console(file=StringIO(), width=200)
-    found = tune(stage, run, "best", Screen(said), ENDLESS)
-    wanted = moved(usual, 1.3, 1.08)
-    assert found_in(run, "best") == pytest.approx({name: getattr(wanted, name) for name in FOUND})
-    told = f"style strength {wanted.style_strength:.2f}, temperature {wanted.temperature:.2f}"
-    assert f"{name} is best played at {told}" in said.file.getvalue()
-    assert found == Taste.of(load_checkpoint(run.folder / "checkpoint", "best").state)
+    assert tune(stage, run, "best", SCREEN, ENDLESS) == (usual, moved(usual, 1.3, 1.08))
     assert {weight for weight, *_ in stage.asked} == {5.0}
-    assert len({purpose for *_, purpose in stage.asked}) == 1  # the same beginnings and noise
+    assert len({purpose for *_, purpose in stage.asked}) == 1
+    assert found_in(run, "best") == {}  # for new clips to decide
+
+
+def test_a_search_that_ends_where_it_began_is_not_made_again(run: Run) -> None:
+    keep(run, "game-1", 5.0, best=True)
+    stage = Tasted(best=PLAYED)
+    assert tune(stage, run, "best", SCREEN, ENDLESS) == (PLAYED,)
     tried = len(stage.asked)
-    assert tune(stage, run, "best", SCREEN, ENDLESS) == found
-    assert len(stage.asked) == tried  # a resumed run knows it already
+    assert tried > 2
+    assert tune(stage, run, "best", SCREEN, ENDLESS) == (PLAYED,)
+    assert len(stage.asked) == tried
 
 
 def test_a_temperature_with_an_alarm_is_not_taken(run: Run) -> None:
     keep(run, "game-1", 5.0, best=True)
-    tune(Tasted(best=moved(PLAYED, 1, 1.6), silent=1.3), run, "best", SCREEN, ENDLESS)
-    assert found_in(run, "best")["temperature"] == PLAYED.temperature
+    assert tune(Tasted(best=moved(PLAYED, 1, 1.6), silent=1.3), run, "best", SCREEN, ENDLESS) == (PLAYED,)
 
 
 @pytest.mark.parametrize("closing", [99.0, 40.0])
@@ -220,9 +211,8 @@ def test_without_time_for_two_the_usual_taste_stays(run: Run, closing: float) ->
     clock = Clock(1, time.monotonic())
     clock.closing = closing
     stage = Tasted(best=moved(PLAYED, 1, 0.8))
-    tune(stage, run, "best", SCREEN, clock)
+    assert tune(stage, run, "best", SCREEN, clock) == (PLAYED,)
     assert (stage.asked, found_in(run, "best")) == ([], {})
-    assert Taste.of(load_checkpoint(run.folder / "checkpoint", "best").state) == PLAYED
 
 
 def test_what_comes_later_has_as_much_of_the_time(run: Run) -> None:
@@ -230,7 +220,31 @@ def test_what_comes_later_has_as_much_of_the_time(run: Run) -> None:
     clock = Clock(1, time.monotonic())
     clock.closing = 20.0  # two tries are 40 of 57 seconds
     stage = Tasted(best=moved(PLAYED, 1, 0.8))
-    tune(stage, run, "best", SCREEN, clock, later=1)
-    assert (stage.asked, found_in(run, "best")) == ([], {})
+    assert tune(stage, run, "best", SCREEN, clock, later=1) == (PLAYED,)
+    assert stage.asked == []
     tune(stage, run, "best", SCREEN, clock)
     assert len(stage.asked) > 2
+
+
+@pytest.mark.parametrize("better", [True, False])
+def test_what_was_found_is_taken_where_new_clips_agree(run: Run, better: bool) -> None:
+    keep(run, "fit-1", 5.0, best=True)
+    found = moved(FITTED, 1.3, 1.08)
+    stage, said = Tasted(best=found if better else FITTED), Console(file=StringIO(), width=200)
+    heard = hear(stage, run, {"fit": "best"}, {"fit": (FITTED, found)}, Screen(said), ENDLESS)["fit"]
+    wanted = found if better else FITTED
+    assert (heard.taste, heard.kad, heard.alarm) == (wanted, 0.0, False)
+    assert found_in(run, "best") == {name: getattr(wanted, name) for name in FOUND}
+    assert Taste.of(load_checkpoint(run.folder / "checkpoint", "best").state) == wanted
+    told = f"fit is best played at style strength {found.style_strength:.2f}, temperature {found.temperature:.2f}"
+    assert (told in said.file.getvalue()) == better
+    purposes = [purpose for *_, purpose in stage.asked]
+    assert purposes[::2] == purposes[1::2] == [("choice", number) for number in range(4)]
+
+
+def test_a_taste_that_raises_an_alarm_gives_way_to_one_that_does_not(run: Run) -> None:
+    keep(run, "fit-1", 5.0, best=True)
+    found = moved(FITTED, 1, 1.08)
+    stage = Tasted(best=found, silent=FITTED.temperature)
+    heard = hear(stage, run, {"fit": "best"}, {"fit": (FITTED, found)}, SCREEN, ENDLESS)["fit"]
+    assert (heard.taste, heard.alarm) == (FITTED, False)
