@@ -1,11 +1,19 @@
-"""How a trained generator is best played: the judge climbs down to where it is nearest to the music, one dial after the other."""
+"""How a trained generator is best played: the judge climbs down to where it is nearest to the music, and new clips confirm it."""
 
 import math
+import statistics
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from fastgan.gan.music.sample import Taste
+from fastgan.gan.clock import Clock
+from fastgan.gan.music.sample import FOUND, Taste
+from fastgan.gan.music.stages import JUDGED, FrameStage
+from fastgan.gan.progress import Screen
+from fastgan.gan.run import Run
+
+CHOSEN_BY, TOGETHER = 24, 6
+"""New clips of each side and taste that the choice is made by, at most, and how many are made at a time."""
 
 
 class Dial(NamedTuple):
@@ -21,6 +29,63 @@ DIALS = (Dial("temperature", 1 / 1.08, 4), Dial("style_strength", 1.3, 3))
 
 MOST_TRIED = 1 + sum(dial.furthest + 1 for dial in DIALS)
 """Tastes that are tried, at most: the usual one and, of each dial, one the wrong way and the steps."""
+
+
+class Heard(NamedTuple):
+    """What the judge says of a checkpoint in one of its tastes."""
+
+    taste: Taste
+    kads: list[float]  # of the sets of clips
+    alarm: bool
+
+    @property
+    def kad(self) -> float:
+        """Mean of the sets."""
+        return statistics.mean(self.kads)
+
+
+def tune(stage: FrameStage, run: Run, which: str, screen: Screen, clock: Clock, later: int = 0) -> tuple[Taste, ...]:
+    """Find how a checkpoint is best played.
+
+    Args:
+        stage: makes clips and judges them; the average of its networks becomes that of the checkpoint.
+        run: has it.
+        which: its name.
+        screen: where to say it.
+        clock: ends the search, at what was the best by then.
+        later: how many things come after it that are to have as much of the time that is left.
+
+    Returns:
+        Its tastes: the usual one and, beside it, what was found; only one where nothing was, or where it is known already.
+    """
+    checkpoint = run.load(which)
+    assert checkpoint is not None
+    if all(name in checkpoint.state for name in FOUND):
+        return (Taste.of(checkpoint.state),)
+    name, tried = checkpoint.state["position"]["stage"], 0
+    usual, kept = Taste.after(name), clock.left() * later / (later + 1) if later else 0.0
+    stage.game.load(checkpoint.tensors, ("average",))
+    with screen.bar(f"finding how {name} is best played", MOST_TRIED) as bar:
+
+        def tick(share: float) -> None:
+            clock.check()
+            bar.update(tried + share)
+
+        def kad(taste: Taste) -> float | None:
+            nonlocal tried
+            to_come = 1 if tried else 2  # one alone would tell nothing
+            if clock.left() < kept + to_come * clock.closing:  # an epoch ends with as many clips
+                return None
+            judged, problems = stage.judge(stage.make(JUDGED, taste, tick, "taste"))
+            tried += 1
+            return math.inf if problems else judged["kad"]
+
+        found = find_taste(usual, kad)
+    if found != usual:
+        return usual, found
+    if tried:  # which need not be found out again
+        run.annotate(which, dials_of(usual))
+    return (usual,)
 
 
 def find_taste(usual: Taste, kad: Callable[[Taste], float | None]) -> Taste:
@@ -51,3 +116,68 @@ def find_taste(usual: Taste, kad: Callable[[Taste], float | None]) -> Taste:
             if found is not before:
                 break
     return found
+
+
+def hear(
+    stage: FrameStage,
+    run: Run,
+    sides: dict[str, str],
+    tastes: dict[str, tuple[Taste, ...]],
+    screen: Screen,
+    clock: Clock,
+) -> dict[str, Heard]:
+    """Let checkpoints make the same new clips in each of their tastes, and write into each the one that is nearer to the music.
+
+    What was the best of many is so by luck, too: the dozen clips that a taste was found by promise several times what new ones keep.
+
+    Args:
+        stage: makes clips and judges them; the average of its networks becomes that of the last.
+        run: has the checkpoints.
+        sides: their names, by stage.
+        tastes: of each.
+        screen: where to say it.
+        clock: how many clips there is time for; six of each at least.
+
+    Returns:
+        What was said of each in its better taste.
+    """
+    loaded = {name: run.load(which) for name, which in sides.items()}
+    every = {(name, taste): Heard(taste, [], alarm=False) for name in sides for taste in tastes[name]}
+    with screen.bar("listening to new clips", len(every) * (CHOSEN_BY // TOGETHER)) as bar:
+
+        def tick(share: float) -> None:
+            clock.check()
+            bar.update(sum(len(one.kads) for one in every.values()) + share)
+
+        for number in range(CHOSEN_BY // TOGETHER):
+            began = clock.left()
+            for (name, taste), one in every.items():
+                checkpoint = loaded[name]
+                assert checkpoint is not None
+                stage.game.load(checkpoint.tensors, ("average",))
+                judged, problems = stage.judge(stage.make(TOGETHER, taste, tick, "choice", number))
+                every[name, taste] = Heard(taste, [*one.kads, judged["kad"]], one.alarm or bool(problems))
+            if clock.left() < began - clock.left():  # not enough for as many again
+                break
+    found = {}
+    for name, which in sides.items():
+        found[name] = min((every[name, taste] for taste in tastes[name]), key=lambda one: (one.alarm, one.kad))
+        if len(tastes[name]) > 1:
+            run.annotate(which, dials_of(found[name].taste))
+            usual = every[name, tastes[name][0]]
+            if found[name] is not usual:
+                clips = TOGETHER * len(usual.kads)
+                better = (
+                    f"KAD of {clips} new clips is {found[name].kad:.1f}, and {usual.kad:.1f} at {_said(usual.taste)}"
+                )
+                screen.say(f"{name} is best played at {_said(found[name].taste)} ({better})")
+    return found
+
+
+def dials_of(taste: Taste) -> dict[str, float]:
+    """What a run finds of a taste, for the state of a checkpoint."""
+    return {name: getattr(taste, name) for name in FOUND}
+
+
+def _said(taste: Taste) -> str:
+    return f"style strength {taste.style_strength:.2f}, temperature {taste.temperature:.2f}"

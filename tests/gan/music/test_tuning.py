@@ -1,13 +1,21 @@
-"""The search for how a generator is best played."""
+"""How a generator is best played: the search, and new clips that confirm it."""
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
-from fastgan.gan.music.sample import FITTED, PLAYED, Taste
-from fastgan.gan.music.tuning import DIALS, MOST_TRIED, find_taste
+from fastgan.gan.checkpoint import load_checkpoint
+from fastgan.gan.clock import Clock
+from fastgan.gan.music.sample import FITTED, FOUND, PLAYED, Taste
+from fastgan.gan.music.tuning import DIALS, MOST_TRIED, find_taste, hear, tune
+from fastgan.gan.progress import Screen
+from fastgan.gan.run import Run
+from tests.gan.music.judged import ENDLESS, SCREEN, Tasted, keep, moved
 
 Bowl = Callable[[Taste], float | None]
 
@@ -23,11 +31,6 @@ def search(usual: Taste, kad: Bowl, time_for: int = 99) -> tuple[Taste, list[Tas
         return kad(taste)
 
     return find_taste(usual, heard), tried
-
-
-def moved(taste: Taste, strength: float, temperature: float) -> Taste:
-    """A taste by factors of another."""
-    return replace(taste, style_strength=strength * taste.style_strength, temperature=temperature * taste.temperature)
 
 
 @pytest.mark.parametrize("temperature", [0.7, 0.85, 1.0, 1.05, 1.2, 1.5])
@@ -68,3 +71,78 @@ def test_degenerate_clips_in_the_usual_taste_are_left(wrong: float) -> None:
 def test_where_time_is_over_the_best_so_far_is_taken(time_for: int, steps: int) -> None:
     found, _ = search(PLAYED, lambda taste: taste.temperature, time_for)
     assert found == replace(PLAYED, temperature=pytest.approx(PLAYED.temperature / 1.08**steps))
+
+
+def found_in(run: Run, which: str) -> dict[str, float]:
+    state = load_checkpoint(run.folder / "checkpoint", which).state
+    return {name: state[name] for name in FOUND if name in state}
+
+
+@pytest.mark.parametrize(("name", "usual"), [("fit", FITTED), ("game", PLAYED)])
+def test_a_taste_is_found_by_clips_of_the_same_noise(run: Run, name: str, usual: Taste) -> None:
+    keep(run, f"{name}-1", 5.0, best=True)
+    stage = Tasted(best=moved(usual, 1.25, 1.1))
+    assert tune(stage, run, "best", SCREEN, ENDLESS) == (usual, moved(usual, 1.3, 1.08))
+    assert {weight for weight, *_ in stage.asked} == {5.0}
+    assert len({purpose for *_, purpose in stage.asked}) == 1
+    assert found_in(run, "best") == {}  # for new clips to decide
+
+
+def test_a_search_that_ends_where_it_began_is_not_made_again(run: Run) -> None:
+    keep(run, "game-1", 5.0, best=True)
+    stage = Tasted(best=PLAYED)
+    assert tune(stage, run, "best", SCREEN, ENDLESS) == (PLAYED,)
+    tried = len(stage.asked)
+    assert tried > 2
+    assert tune(stage, run, "best", SCREEN, ENDLESS) == (PLAYED,)
+    assert len(stage.asked) == tried
+
+
+def test_a_temperature_with_an_alarm_is_not_taken(run: Run) -> None:
+    keep(run, "game-1", 5.0, best=True)
+    assert tune(Tasted(best=moved(PLAYED, 1, 1.6), silent=1.3), run, "best", SCREEN, ENDLESS) == (PLAYED,)
+
+
+@pytest.mark.parametrize("closing", [99.0, 40.0])
+def test_without_time_for_two_the_usual_taste_stays(run: Run, closing: float) -> None:
+    keep(run, "game-1", 5.0, best=True)
+    clock = Clock(1, time.monotonic())
+    clock.closing = closing
+    stage = Tasted(best=moved(PLAYED, 1, 0.8))
+    assert tune(stage, run, "best", SCREEN, clock) == (PLAYED,)
+    assert (stage.asked, found_in(run, "best")) == ([], {})
+
+
+def test_what_comes_later_has_as_much_of_the_time(run: Run) -> None:
+    keep(run, "game-1", 5.0, best=True)
+    clock = Clock(1, time.monotonic())
+    clock.closing = 20.0  # two tries are 40 of 57 seconds
+    stage = Tasted(best=moved(PLAYED, 1, 0.8))
+    assert tune(stage, run, "best", SCREEN, clock, later=1) == (PLAYED,)
+    assert stage.asked == []
+    tune(stage, run, "best", SCREEN, clock)
+    assert len(stage.asked) > 2
+
+
+@pytest.mark.parametrize("better", [True, False])
+def test_what_was_found_is_taken_where_new_clips_agree(run: Run, better: bool) -> None:
+    keep(run, "fit-1", 5.0, best=True)
+    found = moved(FITTED, 1.3, 1.08)
+    stage, said = Tasted(best=found if better else FITTED), Console(file=StringIO(), width=200)
+    heard = hear(stage, run, {"fit": "best"}, {"fit": (FITTED, found)}, Screen(said), ENDLESS)["fit"]
+    wanted = found if better else FITTED
+    assert (heard.taste, heard.kad, heard.alarm) == (wanted, 0.0, False)
+    assert found_in(run, "best") == {name: getattr(wanted, name) for name in FOUND}
+    assert Taste.of(load_checkpoint(run.folder / "checkpoint", "best").state) == wanted
+    told = f"fit is best played at style strength {found.style_strength:.2f}, temperature {found.temperature:.2f}"
+    assert (told in said.file.getvalue()) == better
+    purposes = [purpose for *_, purpose in stage.asked]
+    assert purposes[::2] == purposes[1::2] == [("choice", number) for number in range(4)]
+
+
+def test_a_taste_that_raises_an_alarm_gives_way_to_one_that_does_not(run: Run) -> None:
+    keep(run, "fit-1", 5.0, best=True)
+    found = moved(FITTED, 1, 1.08)
+    stage = Tasted(best=found, silent=FITTED.temperature)
+    heard = hear(stage, run, {"fit": "best"}, {"fit": (FITTED, found)}, SCREEN, ENDLESS)["fit"]
+    assert (heard.taste, heard.alarm) == (FITTED, False)
