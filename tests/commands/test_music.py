@@ -18,7 +18,7 @@ from fastgan.base.command import Interrupted
 from fastgan.evaluate import main as evaluate
 from fastgan.gan.checkpoint import annotate, load_checkpoint
 from fastgan.gan.clock import Clock
-from fastgan.gan.music import finale, stages
+from fastgan.gan.music import finale, stages, tuning
 from fastgan.gan.music.sample import FOUND, Taste
 from fastgan.generate import main as generate
 from fastgan.train import main as train
@@ -41,9 +41,9 @@ def short() -> Iterator[None]:
         patch.setattr(stages, "JUDGED_S", 3.2)
         patch.setattr(stages, "PUPIL", 2)
         patch.setattr(finale, "MUSIC_S", 3.0)
-        patch.setattr(finale, "CHOSEN_BY", 4)
-        patch.setattr(finale, "TOGETHER", 2)
-        patch.setattr(finale, "JUDGED", 4)
+        patch.setattr(tuning, "CHOSEN_BY", 4)
+        patch.setattr(tuning, "TOGETHER", 2)
+        patch.setattr(tuning, "JUDGED", 4)
         yield
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fastgan.gan.music import finale, stages
+from fastgan.gan.music import finale, stages, tuning
 from fastgan.train import main as train
 from tests.conftest import write_songs
 
@@ -37,9 +37,9 @@ def runs(songs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr(stages, "JUDGED_S", 3.2)
         patch.setattr(stages, "PUPIL", 2)
         patch.setattr(finale, "MUSIC_S", 3.0)
-        patch.setattr(finale, "CHOSEN_BY", 4)
-        patch.setattr(finale, "JUDGED", 4)
-        patch.setattr(finale, "TOGETHER", 2)
+        patch.setattr(tuning, "CHOSEN_BY", 4)
+        patch.setattr(tuning, "JUDGED", 4)
+        patch.setattr(tuning, "TOGETHER", 2)
         data = ["--data", str(songs), "--out"]
         samples = "--preset paper --hidden 4 --fit-epochs 1 --epochs 1 --steps-per-epoch 2 --sample-seconds 0.1".split()
         assert train([*data, str(home / "samples"), *samples]) == 0

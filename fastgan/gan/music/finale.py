@@ -14,7 +14,7 @@ from fastgan.gan.clock import Clock
 from fastgan.gan.music.guide import Course
 from fastgan.gan.music.sample import Taste, make_piece
 from fastgan.gan.music.stages import FrameStage, MusicStage
-from fastgan.gan.music.tuning import TOGETHER, Heard, dials_of, hear, tune
+from fastgan.gan.music.tuning import Heard, dials_of, hear, tune
 from fastgan.gan.progress import Screen
 from fastgan.gan.report import CHOICE
 from fastgan.gan.run import Run
@@ -119,6 +119,6 @@ def choose(run: Run, sides: dict[str, str], heard: dict[str, Heard]) -> Choice:
     error = statistics.stdev(apart) / math.sqrt(len(apart)) if len(apart) > 1 else 0.0
     kept = "game" if statistics.mean(apart) < 0 and not heard["game"].alarm else "fit"
     run.make_best(sides[kept])
-    choice = Choice(kept, {name: one.kad for name, one in heard.items()}, error, TOGETHER * len(apart))
+    choice = Choice(kept, {name: one.kad for name, one in heard.items()}, error, heard["fit"].clips)
     write_json(run.folder / CHOICE, asdict(choice))
     return choice

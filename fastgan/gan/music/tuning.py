@@ -43,6 +43,11 @@ class Heard(NamedTuple):
         """Mean of the sets."""
         return statistics.mean(self.kads)
 
+    @property
+    def clips(self) -> int:
+        """In all of them."""
+        return TOGETHER * len(self.kads)
+
 
 def tune(stage: FrameStage, run: Run, which: str, screen: Screen, clock: Clock, later: int = 0) -> tuple[Taste, ...]:
     """Find how a checkpoint is best played.
@@ -166,10 +171,7 @@ def hear(
             run.annotate(which, dials_of(found[name].taste))
             usual = every[name, tastes[name][0]]
             if found[name] is not usual:
-                clips = TOGETHER * len(usual.kads)
-                better = (
-                    f"KAD of {clips} new clips is {found[name].kad:.1f}, and {usual.kad:.1f} at {_said(usual.taste)}"
-                )
+                better = f"KAD of {usual.clips} new clips is {found[name].kad:.1f}, and {usual.kad:.1f} at {_said(usual.taste)}"
                 screen.say(f"{name} is best played at {_said(found[name].taste)} ({better})")
     return found
 
