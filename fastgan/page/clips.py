@@ -38,18 +38,27 @@ class Order:
     seed: int
     genre: str = ""
     temperature: float = 1.0
+    style_strength: float = 1.0
     recording: Recording | None = None
 
     def wish(self) -> Wish:
         """The same wish that `python -m fastgan.generate` has for its first piece."""
         length = max(1, round(self.seconds * self.run.rate))
         prime = self.recording.samples if self.recording else None
-        return Wish(length, self.seed, temperature=self.temperature, genre=self.genre, prime=prime)
+        return Wish(
+            length,
+            self.seed,
+            temperature=self.temperature,
+            style_strength=self.style_strength,
+            genre=self.genre,
+            prime=prime,
+        )
 
     def command(self) -> str:
         """The command line that makes the same samples again, as long as the run stays as it is."""
         told = {"seconds": _plain(self.seconds), "seed": str(self.seed), "genre": self.genre}
         told["temperature"] = _plain(self.temperature) if self.temperature != 1 else ""
+        told["style-strength"] = _plain(self.style_strength) if self.style_strength != 1 else ""
         told["prime"] = self.recording.name if self.recording else ""
         words = ["python", "-m", "fastgan.generate", printable(self.run.folder)]
         for name, value in told.items():
@@ -76,6 +85,7 @@ class Clip:
     verdict: str
     command: str
     outline: list[float]
+    style_strength: float = 1.0  # clips of earlier versions do not tell
 
     def shown(self) -> dict[str, Any]:
         """What the page's script takes, without sound and picture."""
@@ -140,6 +150,7 @@ class Maker:
                 verdict=health.verdict,
                 command=order.command(),
                 outline=outline(samples),
+                style_strength=order.style_strength,
             )
             write_json(home / f"{name}.json", asdict(clip))  # last: what has one is whole
         except BaseException:

@@ -31,6 +31,7 @@ SECONDS = (1.0, 300.0)
 """Length of a clip, from and to."""
 
 TEMPERATURES = (0.3, 3.0)
+STYLE_STRENGTHS = (0.0, 3.0)
 SEEDS = 1 << 63
 
 SHOWN = 20
@@ -104,6 +105,7 @@ class Studio:
             "bounds": {
                 "seconds": SECONDS,
                 "temperature": TEMPERATURES,
+                "style_strength": STYLE_STRENGTHS,
                 "upload_bytes": MOST_BYTES,
                 "upload_seconds": MOST_S,
                 "shown": SHOWN,
@@ -135,15 +137,17 @@ class Studio:
     def _order(self, told: dict[str, Any]) -> Order:
         run = self.runs.get(text(told, "run"))
         genre, key, seed = text(told, "genre"), text(told, "recording"), text(told, "seed").strip()
-        temperature = number(told, "temperature", *TEMPERATURES) if told.get("temperature") else 1.0
+        temperature = number(told, "temperature", *TEMPERATURES) if "temperature" in told else 1.0
+        style_strength = number(told, "style_strength", *STYLE_STRENGTHS) if "style_strength" in told else 1.0
         recording: Recording | None = self._recordings.get(key, run.rate) if key else None
-        if (genre or temperature != 1 or recording) and not run.on_frames:
-            raise BadInput(f"{run.name} learnt samples: genre, temperature and a recording are of runs on frames")
+        if (genre or temperature != 1 or style_strength != 1 or recording) and not run.on_frames:
+            raise BadInput(f"{run.name} learnt samples: genre, temperature, style and a recording are of runs on frames")
         genre = known_genre(genre, {name.casefold(): name for name in run.genres}) if genre else ""
         if seed and not (seed.isascii() and seed.isdigit() and len(seed) <= 19 and int(seed) < SEEDS):
             raise BadInput(f"the seed is a whole number from 0 to {SEEDS - 1}")
         chosen = int(seed) if seed else secrets.randbelow(1_000_000)  # short enough to be told to a friend
-        return Order(run, number(told, "seconds", *SECONDS), chosen, genre, temperature, recording)
+        seconds = number(told, "seconds", *SECONDS)
+        return Order(run, seconds, chosen, genre, temperature, style_strength, recording)
 
     async def _record(self, request: Request) -> Response:
         run = await run_in_threadpool(self.runs.get, request.query_params.get("run", ""))

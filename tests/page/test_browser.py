@@ -157,6 +157,22 @@ def test_a_click_makes_the_very_sound_that_generate_makes(pages: Any, run: Path,
     assert f"fastgan.generate {run} --seconds 2 --seed 5" in page.clips.first.locator("code").inner_text()
 
 
+def test_dials_are_told_in_words_and_in_the_command(pages: Any) -> None:
+    page = pages().open()
+    page.tab.fill("#temperature", "0.8")
+    page.tab.fill("#style", "1.6")
+    labels = [page.tab.locator(f"label[for={name}]").inner_text() for name in ("temperature", "style")]
+    assert labels == ["Temperature 0.8 calmer", "Style 1.6 more marked"]
+    page.make("2", "6")
+    page.hear("made in")
+    line = page.clips.first.locator(".line").inner_text()
+    assert "temperature 0.8" in line
+    assert "style 1.6" in line
+    assert "temperature 0.8 · style 1.6" in page.tab.locator("#summary").inner_text()
+    page.clips.first.get_by_text("Make it again").click()
+    assert "--seed 6 --temperature 0.8 --style-strength 1.6" in page.clips.first.locator("code").inner_text()
+
+
 def test_two_clicks_in_a_row_are_one_clip(pages: Any) -> None:
     page = pages().open()
     before = page.clips.count()

@@ -50,7 +50,8 @@ def test_a_clip_is_what_its_command_makes(start: Start, tmp_path: Path) -> None:
     orders: list[dict[str, object]] = [
         {},
         {"seconds": 2.5, "seed": "9223372036854775807", "genre": "Jazz", "temperature": 0.85},
-        {"recording": sent.json["id"], "temperature": 0.9},
+        {"recording": sent.json["id"], "temperature": 0.9, "style_strength": 1.6},
+        {"seed": "3", "style_strength": 0},
         {"run": server.run("samples"), "seconds": 1},
     ]
     for number, told in enumerate(orders):
@@ -108,6 +109,8 @@ def test_history_outlives_the_server_and_files_can_be_read_in_parts(start: Start
         ({"seconds": "20"}, "it takes 1 to 300"),
         ({"seconds": True}, "it takes 1 to 300"),
         ({"temperature": 9}, "temperature is 9; it takes 0.3 to 3"),
+        ({"temperature": 0}, "temperature is 0; it takes 0.3 to 3"),
+        ({"style_strength": 3.5}, "style_strength is 3.5; it takes 0 to 3"),
         ({"seed": "-1"}, "the seed is a whole number"),
         ({"seed": "9223372036854775808"}, "the seed is a whole number"),
         ({"seed": 5}, "seed is not a short text"),
@@ -136,8 +139,9 @@ def test_what_is_no_order_is_refused(start: Start) -> None:
     assert server.ask("PUT", path, " " * 10_001, Content_Type="application/json").status == 413
     assert server.ask("PUT", "/api/jobs/..%2Fa", {}).status == 404
     assert server.ask("GET", path).status == 404
-    samples = {"run": server.run("samples"), "seconds": 1, "temperature": 0.9}
-    assert "learnt samples" in server.ask("PUT", path, samples).json["error"]
+    for dial in ({"temperature": 0.9}, {"style_strength": 0}):
+        samples = {"run": server.run("samples"), "seconds": 1} | dial
+        assert "learnt samples" in server.ask("PUT", path, samples).json["error"]
 
 
 def test_nothing_but_known_clips_is_read_from_the_disk(start: Start, runs: Path) -> None:

@@ -50,11 +50,13 @@ function showRun() {
 }
 
 function summarise() {
-  const run = chosenRun(), heat = Number(at("temperature").value);
+  const run = chosenRun(), heat = Number(at("temperature").value), strength = Number(at("style").value);
   at("temperature-words").textContent = heat === 1 ? "usual" : `${heat} ${heat < 1 ? "calmer" : "livelier"}`;
+  at("style-words").textContent = strength === 1 ? "usual" : `${strength} ${strength < 1 ? "nearer to all the music" : "more marked"}`;
   const parts = [`${at("seconds").value || "?"} seconds`];
   if (run.on_frames && run.genres.length) parts.push(at("genre").value || "any genre");
   if (run.on_frames && heat !== 1) parts.push(`temperature ${heat}`);
+  if (run.on_frames && strength !== 1) parts.push(`style ${strength}`);
   if (run.on_frames && recording) parts.push(`after ${recording.name}`);
   parts.push(at("seed").value ? `seed ${at("seed").value}` : "a new seed");
   at("summary").textContent = parts.join(" · ");
@@ -66,8 +68,9 @@ function order() {
   if (!/^[0-9]*$/.test(at("seed").value.trim())) throw new Error("The seed is a whole number, or nothing for a new one.");
   const told = { run: run.id, seconds, seed: at("seed").value.trim() };
   if (!run.on_frames) return told;
-  const heat = Number(at("temperature").value);
+  const heat = Number(at("temperature").value), strength = Number(at("style").value);
   if (heat !== 1) told.temperature = heat;
+  if (strength !== 1) told.style_strength = strength;
   return { ...told, genre: at("genre").value, recording: recording ? recording.id : "" };
 }
 
@@ -182,8 +185,8 @@ async function record() {
 }
 
 function readyForm() {
-  const heat = at("temperature"), [low, high] = state.bounds.temperature;
-  Object.assign(heat, { min: low, max: Math.min(2, high), value: 1 });
+  for (const [range, bounds] of [["temperature", state.bounds.temperature], ["style", state.bounds.style_strength]])
+    Object.assign(at(range), { min: bounds[0], max: Math.min(2, bounds[1]), value: 1 });
   [at("seconds").min, at("seconds").max] = state.bounds.seconds;
   at("form").addEventListener("submit", (event) => { event.preventDefault(); make(); });
   at("form").addEventListener("input", summarise);

@@ -123,6 +123,7 @@ function card(clip, fresh = false) {
   const line = element("p", { className: "line" },
     element("span", {}, lengthOf(clip.seconds)), element("span", {}, `seed ${clip.seed}`));
   if (clip.temperature !== 1) line.append(element("span", {}, `temperature ${clip.temperature}`));
+  if (clip.style_strength !== 1) line.append(element("span", {}, `style ${clip.style_strength}`));
   if (!title.endsWith(clip.run)) line.append(element("span", {}, `by ${clip.run}`));
   line.append(verdict);
   const save = element("a", { href: clip.sound + (clip.sound.startsWith("data:") ? "" : "?download") }, "Download");
