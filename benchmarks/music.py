@@ -2,7 +2,7 @@
 
 Every run takes the same steps, about what two cores do in twenty minutes, so that a busy machine changes the time and not the
 answer. Ten pieces of 20 s by the checkpoint that the trainer chose, ten by the best of fit alone and, where the trainer rejected the
-game, ten by what that ended with, are measured as `evaluate` does, beside its anchors; with --paper the preset `paper` too, as long
+game, ten by that, are measured as `evaluate` does, beside its anchors; with --paper the preset `paper` too, as long
 as the first run took. One set of ten is off by more than most games are worth, so --sets makes several of each, in pairs from the
 same beginnings, and gives the mean of what the game changes with its standard error. What is there already is not made again, so it
 may be stopped at any moment.
@@ -80,7 +80,7 @@ def sets_of(run: Path, count: int) -> Iterator[Set]:
             game = measured(run, GAME, number=number)
         else:
             yield from (one | {"name": GAME} for one in fit if one["name"] == FIT)
-            game = measured(run, REJECTED, "--checkpoint", "newest", number=number)
+            game = measured(run, REJECTED, "--checkpoint", "game", number=number)
         yield from (one for one in game if one["name"] in (GAME, REJECTED))
 
 

@@ -142,9 +142,9 @@ class GenerateConfig:
     stream: bool = option("write the file while it is made, so that it can be listened to already", False)
     checkpoint: str = option(
         "which of the run's checkpoints; auto: the best of a run on frames, which is judged by what it sounds like, else the newest; "
-        "fit: the best before the game",
+        "fit: the best before the game; game: the best of the game, whether the run kept or rejected it",
         "auto",
-        choices=("auto", "newest", "best", "fit"),
+        choices=("auto", "newest", "best", "fit", "game"),
     )
     how: str = option(
         "of a run on samples: noise: sequences from noise, as in the game; feedback: the next value again and again, as in fit; "

@@ -198,7 +198,7 @@ def _play(
             checkpoint = run.load("best") if best is not None else None
             if checkpoint is not None:  # what the stage before learnt last may be worse than its best
                 game.load(checkpoint.tensors, stages[name].guards)
-                run.keep_best(checkpoint.state["position"]["stage"])
+                run.keep_as("best", checkpoint.state["position"]["stage"])
             game.optimise(stages[name].trains, config.lr, stages[name].betas)
         stage = make(name)
         to_come = sum(stages[other].share for other in names[names.index(name) + 1 :])

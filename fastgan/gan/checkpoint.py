@@ -60,10 +60,10 @@ def save_checkpoint(folder: Path, name: str, checkpoint: Checkpoint, *, best: bo
         raise explain_os_error(error, f"writing the checkpoint {printable(home)}") from error
 
 
-def make_best(folder: Path, name: str) -> None:
-    """Say that the checkpoint known under this name is the best; what no name is left for is deleted."""
+def keep_as(folder: Path, which: str, name: str) -> None:
+    """Let a checkpoint be known under another name, too: best, or that of its stage; what no name is left for is deleted."""
     index = _read_index(folder)
-    _write_index(folder, index | {"best": index[name]})
+    _write_index(folder, index | {name: index[which]})
 
 
 def _write_index(folder: Path, index: dict[str, str]) -> None:
@@ -71,12 +71,6 @@ def _write_index(folder: Path, index: dict[str, str]) -> None:
     for old in folder.iterdir():
         if old.is_dir() and old.name not in index.values():
             shutil.rmtree(old)
-
-
-def keep_best(folder: Path, name: str) -> None:
-    """Keep the best checkpoint under another name too, such as that of its stage, whatever is the best later on."""
-    index = _read_index(folder)
-    write_json(folder / "index.json", index | {name: index["best"]})
 
 
 def annotate(folder: Path, which: str, values: dict[str, Any]) -> None:
@@ -102,7 +96,7 @@ def load_checkpoint(folder: Path, which: str = "newest") -> Checkpoint:
 
     Args:
         folder: holds all checkpoints of a run.
-        which: "newest", "best", or what `keep_best` named.
+        which: "newest", "best", or what `keep_as` named.
 
     Raises:
         BadInput: there is none, or it is damaged, of another version, or no safetensors file at all.

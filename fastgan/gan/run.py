@@ -18,7 +18,7 @@ from fastgan.audio.health import examine
 from fastgan.audio.plots import draw
 from fastgan.base.atomic import replacing, write_json
 from fastgan.base.errors import BadInput, explain_os_error, printable
-from fastgan.gan.checkpoint import Checkpoint, annotate, has, keep_best, load_checkpoint, make_best, save_checkpoint
+from fastgan.gan.checkpoint import Checkpoint, annotate, has, keep_as, load_checkpoint, save_checkpoint
 
 FORMAT = 1
 """Version of config.json."""
@@ -129,13 +129,13 @@ class Run:
         save_checkpoint(self.folder / "checkpoint", name, checkpoint, best=best)
 
     def load(self, which: str = "newest") -> Checkpoint | None:
-        """Read the newest or the best checkpoint, or None when the run was stopped before its first."""
+        """Read the newest checkpoint or one of another name, or None when the run was stopped before its first."""
         folder = self.folder / "checkpoint"
         return load_checkpoint(folder, which) if (folder / "index.json").exists() else None
 
-    def keep_best(self, name: str) -> None:
-        """Keep the best checkpoint under another name, see `fastgan.gan.checkpoint.keep_best`."""
-        keep_best(self.folder / "checkpoint", name)
+    def keep_as(self, which: str, name: str) -> None:
+        """Let a checkpoint be known under another name, too, see `fastgan.gan.checkpoint.keep_as`."""
+        keep_as(self.folder / "checkpoint", which, name)
 
     def has(self, which: str) -> bool:
         """Whether there is a checkpoint of this name."""
@@ -145,10 +145,6 @@ class Run:
     def annotate(self, which: str, values: dict[str, Any]) -> None:
         """Add plain values to a checkpoint, see `fastgan.gan.checkpoint.annotate`."""
         annotate(self.folder / "checkpoint", which, values)
-
-    def make_best(self, which: str) -> None:
-        """Say which checkpoint is the best, see `fastgan.gan.checkpoint.make_best`."""
-        make_best(self.folder / "checkpoint", which)
 
     def close(self) -> None:
         """Let other processes use the folder."""

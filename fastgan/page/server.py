@@ -141,7 +141,9 @@ class Studio:
         style_strength = number(told, "style_strength", *STYLE_STRENGTHS) if "style_strength" in told else 1.0
         recording: Recording | None = self._recordings.get(key, run.rate) if key else None
         if (genre or temperature != 1 or style_strength != 1 or recording) and not run.on_frames:
-            raise BadInput(f"{run.name} learnt samples: genre, temperature, style and a recording are of runs on frames")
+            raise BadInput(
+                f"{run.name} learnt samples: genre, temperature, style and a recording are of runs on frames"
+            )
         genre = known_genre(genre, {name.casefold(): name for name in run.genres}) if genre else ""
         if seed and not (seed.isascii() and seed.isdigit() and len(seed) <= 19 and int(seed) < SEEDS):
             raise BadInput(f"the seed is a whole number from 0 to {SEEDS - 1}")

@@ -97,7 +97,7 @@ def test_three_stages_a_judgement_and_music(run: Path) -> None:
     assert (made["stage"], made["kad"]) == (choice["kept"], choice["kad"][choice["kept"]])
     best = load_checkpoint(run / "checkpoint", "best").state
     assert best["position"]["stage"] == choice["kept"]
-    other = load_checkpoint(run / "checkpoint", "fit" if choice["kept"] == "game" else "newest").state
+    other = load_checkpoint(run / "checkpoint", "fit" if choice["kept"] == "game" else "game").state
     for name in FOUND:
         assert made[name] == best[name]
         assert 0.3 < other[name] / getattr(Taste.after(other["position"]["stage"]), name) < 3

@@ -102,12 +102,16 @@ def finish(stage: MusicStage, run: Run, *, seed: int, screen: Screen, clock: Clo
 
 def contenders(run: Run) -> dict[str, str]:
     """The checkpoints to choose between, by stage: fit's best, and what was the game's or else what it ended with; none without both."""
-    newest = run.load()
-    if newest is None or newest.state["position"]["stage"] != "game" or not (run.has("fit") and run.has("best")):
+    if not (run.has("fit") and run.has("best")):
         return {}
-    best = run.load("best")
-    assert best is not None
-    return {"fit": "fit", "game": "best" if best.state["position"]["stage"] == "game" else "newest"}
+    at = {
+        name: one.state["position"] for name in ("best", "game", "newest") if run.has(name) and (one := run.load(name))
+    }
+    kads = {row["epoch"]: row["kad"] for row in run.rows if row.get("kad") is not None}
+    of_game = [name for name, position in at.items() if position["stage"] == "game"]
+    if not of_game:
+        return {}
+    return {"fit": "fit", "game": min(of_game, key=lambda name: kads.get(at[name]["epoch"], math.inf))}
 
 
 def choose(run: Run, sides: dict[str, str], heard: dict[str, Heard]) -> Choice:
@@ -118,7 +122,8 @@ def choose(run: Run, sides: dict[str, str], heard: dict[str, Heard]) -> Choice:
     apart = [game - fit for game, fit in zip(heard["game"].kads, heard["fit"].kads, strict=True)]
     error = statistics.stdev(apart) / math.sqrt(len(apart)) if len(apart) > 1 else 0.0
     kept = "game" if statistics.mean(apart) < 0 and not heard["game"].alarm else "fit"
-    run.make_best(sides[kept])
+    run.keep_as(sides["game"], "game")  # whoever likes it better can play it all the same
+    run.keep_as(sides[kept], "best")
     choice = Choice(kept, {name: one.kad for name, one in heard.items()}, error, heard["fit"].clips)
     write_json(run.folder / CHOICE, asdict(choice))
     return choice

@@ -67,11 +67,13 @@ class Tasted(Made):
 
 
 def keep(run: Run, name: str, weight: float, *, best: bool) -> None:
-    """Write a checkpoint of the stage that its name begins with."""
+    """Write a checkpoint of the stage and the epoch that its name is made of; the log has its weight as KAD."""
     game = small_game()
     with torch.no_grad():
         game.average.enter.bias.fill_(weight)
-    run.save(name, Checkpoint(game.tensors(), {"position": {"stage": name.split("-")[0]}}), best=best)
+    stage, epoch = name.split("-")
+    run.rows.append({"epoch": int(epoch), "stage": stage, "kad": weight})
+    run.save(name, Checkpoint(game.tensors(), {"position": {"stage": stage, "epoch": int(epoch)}}), best=best)
 
 
 def moved(taste: Taste, strength: float, temperature: float) -> Taste:

@@ -20,20 +20,26 @@ def chosen(stage: FrameStage, run: Run, clock: Clock = ENDLESS) -> Choice:
     return choose(run, sides, hear(stage, run, sides, tastes, SCREEN, clock))
 
 
+def weight_of(run: Run, which: str) -> float:
+    return float(load_checkpoint(run.folder / "checkpoint", which).tensors["average.enter.bias"][0])
+
+
 def best_of(run: Run) -> float:
-    return float(load_checkpoint(run.folder / "checkpoint", "best").tensors["average.enter.bias"][0])
+    return weight_of(run, "best")
 
 
 @pytest.mark.parametrize(("game", "kept"), [(4.0, "game"), (6.0, "fit")])
 @pytest.mark.parametrize("was_best", [False, True])
 def test_the_nearer_is_kept_whatever_the_epochs_said(run: Run, game: float, kept: str, was_best: bool) -> None:
     keep(run, "fit-1", 5.0, best=True)
-    run.keep_best("fit")
+    run.keep_as("best", "fit")
     keep(run, "game-2", game, best=was_best)
     stage = Made()
     choice = chosen(stage, run)
     assert (choice.kept, choice.kad) == (kept, {"fit": 5.0, "game": game})
     assert best_of(run) == min(5.0, game)
+    assert weight_of(run, "fit") == 5.0
+    assert weight_of(run, "game") == game, "a rejected game can be played all the same"
     assert kept in str(choice) or "rejected" in str(choice)
     assert json.loads((run.folder / "choice.json").read_text())["kept"] == kept
     assert [taste for _, taste, _ in stage.asked[:2]] == [FITTED, PLAYED]
@@ -43,7 +49,7 @@ def test_the_nearer_is_kept_whatever_the_epochs_said(run: Run, game: float, kept
 
 def test_what_was_best_of_the_game_takes_part_before_what_it_ended_with(run: Run) -> None:
     keep(run, "fit-1", 5.0, best=True)
-    run.keep_best("fit")
+    run.keep_as("best", "fit")
     keep(run, "game-2", 3.0, best=True)
     keep(run, "game-3", 9.0, best=False)
     choice = chosen(Made(), run)
@@ -51,9 +57,23 @@ def test_what_was_best_of_the_game_takes_part_before_what_it_ended_with(run: Run
     assert best_of(run) == 3.0
 
 
+def test_a_rejected_game_that_goes_on_is_its_best_epoch_again(run: Run) -> None:
+    keep(run, "fit-1", 5.0, best=True)
+    run.keep_as("best", "fit")
+    keep(run, "game-2", 6.0, best=False)
+    assert chosen(Made(), run).kept == "fit"
+    assert contenders(run) == {"fit": "fit", "game": "game"}
+    keep(run, "game-3", 9.0, best=False)
+    assert contenders(run) == {"fit": "fit", "game": "game"}
+    keep(run, "game-4", 5.5, best=False)
+    assert contenders(run) == {"fit": "fit", "game": "newest"}
+    assert chosen(Made(), run).kad == {"fit": 5.0, "game": 5.5}
+    assert weight_of(run, "game") == 5.5
+
+
 def test_a_game_that_raises_an_alarm_is_rejected(run: Run) -> None:
     keep(run, "fit-1", 5.0, best=True)
-    run.keep_best("fit")
+    run.keep_as("best", "fit")
     keep(run, "game-2", 4.0, best=False)
     choice = chosen(Made(alarm=4.0), run)
     assert choice.kept == "fit"
@@ -64,7 +84,7 @@ def test_a_game_that_raises_an_alarm_is_rejected(run: Run) -> None:
 def test_the_error_of_the_difference_is_told(run: Run) -> None:
     """Differences of 0, 2, 0 and 2 after one of -0.5 each are 0.5 on average, and their standard error is 0.58."""
     keep(run, "fit-1", 5.0, best=True)
-    run.keep_best("fit")
+    run.keep_as("best", "fit")
     keep(run, "game-2", 4.5, best=False)
     choice = chosen(Made(more=2.0), run)
     assert choice.kad["game"] - choice.kad["fit"] == pytest.approx(0.5)
@@ -75,7 +95,7 @@ def test_the_error_of_the_difference_is_told(run: Run) -> None:
 
 def test_where_time_is_over_a_few_clips_decide(run: Run) -> None:
     keep(run, "fit-1", 5.0, best=True)
-    run.keep_best("fit")
+    run.keep_as("best", "fit")
     keep(run, "game-2", 4.0, best=False)
     choice = chosen(Made(), run, Clock(1e-9, 0))
     assert choice.clips == TOGETHER
@@ -86,7 +106,7 @@ def test_without_a_game_there_is_no_choice(run: Run) -> None:
     assert contenders(run) == {}
     keep(run, "fit-1", 5.0, best=True)
     assert contenders(run) == {}
-    run.keep_best("fit")
+    run.keep_as("best", "fit")
     assert contenders(run) == {}
     keep(run, "game-2", 6.0, best=False)
     assert contenders(run) == {"fit": "fit", "game": "newest"}
