@@ -1,5 +1,7 @@
 """Fixtures of the LSTM's tests: settings of the whole process that are put back."""
 
+import os
+
 import pytest
 import torch
 
@@ -19,9 +21,10 @@ def instructions(request):
 
 
 @pytest.fixture
-def device(monkeypatch):
+def device(monkeypatch, tmp_path_factory):
     """Where the CUDA kernels run: a made-up device, to be resized by `emulate`."""
-    library = emulated.library()
+    own = tmp_path_factory.getbasetemp()
+    library = emulated.library(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)  # workers lie side by side
     library.emulate(*emulated.H100, 0)
     monkeypatch.setattr(native, "cuda_library", lambda: library)
     table._known.cache_clear()

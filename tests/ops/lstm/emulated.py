@@ -10,6 +10,8 @@ import tempfile
 from pathlib import Path
 from types import ModuleType
 
+from filelock import FileLock
+
 import fastgan
 
 SOURCES = Path(fastgan.__file__).parents[1] / "csrc"
@@ -38,23 +40,32 @@ def why_not() -> str | None:
 
 
 @functools.cache
-def library() -> ModuleType:
-    """The module, built once in a process: half a minute."""
+def library(shared: Path) -> ModuleType:
+    """The module, built once for all processes that share a folder: half a minute."""
+    path = shared / "_cuda.so"
+    with FileLock(shared / "_cuda.lock"):
+        if not path.exists():
+            _build(path)
+    loader = importlib.machinery.ExtensionFileLoader("_cuda", str(path))
+    spec = importlib.util.spec_from_file_location("_cuda", path, loader=loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+def _build(path: Path) -> None:
+    """Write the module to a file that is not there before it is whole."""
     import pybind11
 
-    folder = Path(tempfile.mkdtemp(prefix="fastgan-emulated-"))
+    folder = Path(tempfile.mkdtemp(prefix="emulated-", dir=path.parent))
     includes = [SOURCES / "test", SOURCES / "cuda", pybind11.get_include(), sysconfig.get_path("include")]
     flags = ["-std=c++17", "-O1", "-fPIC", "-fvisibility=hidden", "-DFASTGAN_EMULATED", "-DFASTGAN_MODULE=_cuda"]
     flags += [f"-I{folder}" for folder in includes]
     files = [SOURCES / name for name in ("test/emulated.cpp", "test/emulated_launch.cpp", "cuda/bindings.cpp")]
     builds = [subprocess.Popen(["c++", *flags, "-c", file, "-o", folder / f"{file.stem}.o"]) for file in files]
     assert not any([build.wait() for build in builds])  # noqa: C419 all have to end
-    path = folder / "_cuda.so"
-    subprocess.run(["c++", "-shared", *(folder / f"{file.stem}.o" for file in files), "-o", path], check=True)
-    loader = importlib.machinery.ExtensionFileLoader("_cuda", str(path))
-    spec = importlib.util.spec_from_file_location("_cuda", path, loader=loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
+    built = folder / path.name
+    subprocess.run(["c++", "-shared", *(folder / f"{file.stem}.o" for file in files), "-o", built], check=True)
+    built.replace(path)
     shutil.rmtree(folder)
-    return module
