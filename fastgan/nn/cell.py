@@ -5,9 +5,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from fastgan.nn.lstm import check_alike
+from fastgan.nn.lstm import check_alike, check_dtype
+from fastgan.nn.recorded import Recorded, leaf, refuse_script
 from fastgan.ops.lstm import Stack, check_name, lstm
-from fastgan.ops.registry import autocast_on
 
 States = tuple[Tensor, Tensor]
 
@@ -79,12 +79,18 @@ class FusedLSTMCell(nn.Module):
             RuntimeError: a size is wrong, a state's dtype or device is not the input's, or the named backend cannot
                 run this.
         """
+        if isinstance(input, Recorded):
+            return leaf(self, input, hx)
         dims = input.dim()
         if dims not in (1, 2):
             raise ValueError(f"LSTMCell: Expected input to be 1D or 2D, got {dims}D instead")
         x = (input.unsqueeze(0) if dims == 1 else input).unsqueeze(0)  # [1, B, I]
         states = (None, None) if hx is None else self._states(hx, dims)
         weights = self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
+        if torch.jit.is_tracing():  # torch's own operator takes any number of sequences
+            h, c = (x.new_zeros(x.size(1), self.hidden_size) if state is None else state for state in states)
+            h, c = torch.lstm_cell(x[0], (h, c), *weights)
+            return (h[0], c[0]) if dims == 1 else (h, c)
         self._check(x, states, weights[0])
         h0, c0 = (None if state is None else state.unsqueeze(0) for state in states)
         _, h, c = lstm(Stack(x, h0, c0, None, (*weights, None), 1), backend=self.backend)
@@ -104,11 +110,7 @@ class FusedLSTMCell(nn.Module):
         """Refuse what torch.nn.LSTMCell refuses, in its words where they say what is wrong."""
         if x.size(-1) != self.input_size:
             raise RuntimeError(f"input has inconsistent input_size: got {x.size(-1)} expected {self.input_size}")
-        if x.dtype != weight.dtype and not autocast_on(x.device.type):
-            raise ValueError(
-                f"RNN input dtype ({x.dtype}) does not match weight dtype ({weight.dtype}). "
-                f"Convert input: input.to({weight.dtype}), or convert model: model.to({x.dtype})"
-            )
+        check_dtype(x, weight)
         for place, state in enumerate(states):
             if state is None:
                 continue
@@ -123,6 +125,10 @@ class FusedLSTMCell(nn.Module):
                 )
             check_alike(x, state, "hidden")
         check_alike(x, weight, "parameter")
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Called by torch.jit.script."""
+        refuse_script(self)
 
     def extra_repr(self) -> str:
         """The arguments that differ from their defaults, as torch.nn.LSTMCell shows them."""

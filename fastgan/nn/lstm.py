@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from fastgan.nn.recorded import Recorded, leaf, refuse_script, traced_stack
 from fastgan.ops.lstm import Stack, check_name, lstm
 from fastgan.ops.registry import autocast_on
 
@@ -22,7 +23,8 @@ class FusedLSTM(nn.Module):
 
     Beyond it: gradients can be differentiated again, backward works in eval mode, `torch.compile(fullgraph=True)` and
     `torch.func` transforms work, and the same seed gives the same bits. It does not inherit from `torch.nn.LSTM`, at
-    whose instances the compiler breaks its graph.
+    whose instances the compiler breaks its graph. `torch.jit.trace` records torch's own operator, `torch.fx` a leaf;
+    `torch.jit.script` and `quantize_dynamic` want `fastgan.revert` first.
 
     Args:
         input_size: values per time step that come in (I).
@@ -42,6 +44,8 @@ class FusedLSTM(nn.Module):
         TypeError: an argument has the wrong type.
         ValueError: an argument is out of its range, or no backend has this name.
     """
+
+    mode = "LSTM"  # as torch's has it
 
     def __init__(
         self,
@@ -140,6 +144,8 @@ class FusedLSTM(nn.Module):
         """
         if isinstance(input, PackedSequence):
             return self._forward_packed(input, hx)
+        if isinstance(input, Recorded):
+            return leaf(self, input, hx)
         dims = input.dim()
         if dims == 3:
             x = input.transpose(0, 1) if self.batch_first else input
@@ -149,7 +155,7 @@ class FusedLSTM(nn.Module):
             raise ValueError(f"LSTM: Expected input to be 2D or 3D, got {dims}D instead")
         if hx is not None:
             hx = _states(hx, dims)
-        output, h_n, c_n = self._run(x, hx, x.size(1), ())
+        output, h_n, c_n = self._run(x, hx, None)
         if dims == 2:
             return output.squeeze(1), (h_n.squeeze(1), c_n.squeeze(1))
         return (output.transpose(0, 1) if self.batch_first else output), (h_n, c_n)
@@ -158,10 +164,9 @@ class FusedLSTM(nn.Module):
         data, batch_sizes, sorted_indices, unsorted_indices = packed
         if data.dim() != 2:
             raise RuntimeError(f"input must have 2 dimensions, got {data.dim()}")
-        sizes = tuple(batch_sizes.tolist())
         if hx is not None:
             hx = _states(hx, 3)
-        output, h_n, c_n = self._run(data, hx, sizes[0], sizes, sorted_indices)
+        output, h_n, c_n = self._run(data, hx, batch_sizes, sorted_indices)
         if unsorted_indices is not None:
             h_n, c_n = h_n.index_select(1, unsorted_indices), c_n.index_select(1, unsorted_indices)
         return PackedSequence(output, batch_sizes, sorted_indices, unsorted_indices), (h_n, c_n)
@@ -170,11 +175,12 @@ class FusedLSTM(nn.Module):
         self,
         x: Tensor,
         hx: States | None,
-        batch: int,
-        batch_sizes: tuple[int, ...],
+        batch_sizes: Tensor | None,
         sorted_indices: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Every layer and direction; x is [T, B, I] or, packed, [N, I]; hx is in the caller's order of sequences."""
+        traced = torch.jit.is_tracing()
+        sizes = () if batch_sizes is None or traced else tuple(batch_sizes.tolist())
         parameters = self._parameters
         weights: tuple[Any, ...] = tuple(
             [  # a list, since tuple() of a generator is slower
@@ -182,15 +188,18 @@ class FusedLSTM(nn.Module):
                 for name in self.parts
             ]
         )
-        self._check(x, hx, batch, weights[0])
+        if not traced:  # what is checked of an example would be taken for every call
+            self._check(x, hx, sizes[0] if sizes else x.size(1), weights[0])
         if hx is None:
             h0 = c0 = None
         else:
             h0, c0 = hx
             if sorted_indices is not None:
                 h0, c0 = h0.index_select(1, sorted_indices), c0.index_select(1, sorted_indices)
+        if traced:
+            return traced_stack(self, x, batch_sizes, (h0, c0), list(weights))
         masks = self._masks(x) if self.dropout and self.training and self.num_layers > 1 else None
-        stack = Stack(x, h0, c0, masks, weights, 2 if self.bidirectional else 1, batch_sizes)
+        stack = Stack(x, h0, c0, masks, weights, 2 if self.bidirectional else 1, sizes)
         return lstm(stack, backend=self.backend)
 
     def _masks(self, x: Tensor) -> Tensor:
@@ -204,11 +213,7 @@ class FusedLSTM(nn.Module):
 
     def _check(self, x: Tensor, hx: States | None, batch: int, weight: Tensor) -> None:
         """Refuse what torch.nn.LSTM refuses, in its words."""
-        if x.dtype is not weight.dtype and not autocast_on(x.device.type):
-            raise ValueError(
-                f"RNN input dtype ({x.dtype}) does not match weight dtype ({weight.dtype}). "
-                f"Convert input: input.to({weight.dtype}), or convert model: model.to({x.dtype})"
-            )
+        check_dtype(x, weight)
         shape = x.shape
         if self.input_size != shape[-1]:
             raise RuntimeError(
@@ -224,6 +229,10 @@ class FusedLSTM(nn.Module):
             raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
         check_alike(x, weight, "parameter")
 
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Called by torch.jit.script."""
+        refuse_script(self)
+
     def extra_repr(self) -> str:
         """The arguments that differ from their defaults, as torch.nn.LSTM shows them."""
         shown = [f"{self.input_size}, {self.hidden_size}"]
@@ -238,6 +247,19 @@ class FusedLSTM(nn.Module):
         }
         shown += [f"{name}={getattr(self, name)}" for name, value in defaults.items() if getattr(self, name) != value]
         return ", ".join(shown)
+
+
+def check_dtype(x: Tensor, weight: Tensor) -> None:
+    """Refuse an input whose dtype is not that of the weights, and that autocast would not convert.
+
+    Raises:
+        ValueError: in torch's words.
+    """
+    if x.dtype is not weight.dtype and not (autocast_on(x.device.type) and x.is_floating_point()):
+        raise ValueError(
+            f"RNN input dtype ({x.dtype}) does not match weight dtype ({weight.dtype}). "
+            f"Convert input: input.to({weight.dtype}), or convert model: model.to({x.dtype})"
+        )
 
 
 def check_alike(x: Tensor, other: Tensor, name: str) -> None:

@@ -25,6 +25,24 @@ def test_packed_output_unpacks_like_torchs():
     torch.testing.assert_close(pad_packed_sequence(b), pad_packed_sequence(a))
 
 
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}, {"bias": False}], ids=str)
+@pytest.mark.filterwarnings("ignore:Casting complex:UserWarning")
+def test_complex_numbers_as_torch_has_them(options):
+    ours, theirs = FusedLSTM(4, 6, dtype=torch.cdouble, **options), nn.LSTM(4, 6, dtype=torch.cdouble, **options)
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(5, 3, 4, dtype=torch.cdouble)
+    found = []
+    for module in (ours, theirs):
+        output, states = module(x)
+        loss = output.abs().square().sum()
+        found.append((output, states, torch.autograd.grad(loss, list(module.parameters()))))
+        with torch.autocast("cpu"):
+            assert module(x)[0].dtype == torch.cdouble
+    torch.testing.assert_close(*found, rtol=1e-10, atol=1e-12)
+    with pytest.raises(RuntimeError, match="complex128"):
+        FusedLSTM(4, 6, dtype=torch.cdouble, backend="cpu")(x)
+
+
 def test_empty_batch():
     for options in ({}, {"batch_first": True, "bidirectional": True, "num_layers": 2}):
         theirs, ours = pair(**options)

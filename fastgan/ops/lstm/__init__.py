@@ -51,6 +51,7 @@ Kind = tuple[Sizes, int, tuple[int, ...], torch.dtype, str]  # sizes, directions
 # come before.
 BACKENDS = (cpp_cpu.BACKEND, cuda_gpu.BACKEND, triton_gpu.BACKEND, reference.BACKEND)
 _MANY = (cpp_cpu.BACKEND, triton_gpu.BACKEND, cuda_gpu.BACKEND, reference.BACKEND)
+_SHORT = (torch.float16, torch.bfloat16)
 _FEW = 4096  # sequences at which blocks that share the weights are still faster than programs of their own
 
 
@@ -58,7 +59,8 @@ def lstm(stack: Stack, *, backend: str = "auto") -> tuple[Tensor, Tensor, Tensor
     """Run a stack of layers over a batch of sequences.
 
     On the processor, float16 and bfloat16 are computed in float32 and rounded once, at the end; so is everything under
-    autocast, whose dtype the results then have. On other devices autocast's dtype is what is computed in.
+    autocast, whose dtype the results then have. On other devices autocast's dtype is what is computed in. Complex numbers are
+    for the reference, under autocast, too.
 
     `torch.compile`, `torch.export`, `torch.func.vmap` and modes that watch operations see one operator. Transforms of
     `torch.func` that differentiate, forward-mode differentiation and `torch.jit.trace` can only follow plain torch, so
@@ -84,7 +86,9 @@ def lstm(stack: Stack, *, backend: str = "auto") -> tuple[Tensor, Tensor, Tensor
     stack = check(stack)
     if backend == "reference":
         return reference.run(stack)
-    if (watched and autocast_on(device)) or (device == "cpu" and not is_float(dtype)):
+    if dtype.is_complex:
+        return _run(_choose(stack, backend), stack)
+    if (watched and autocast_on(device)) or (device == "cpu" and dtype in _SHORT):
         return _converted(stack, backend)
     plain = plain_only() if watched else None
     if watched and plain is None and device != "meta":

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fastgan.ops.lstm import reference
 from fastgan.ops.lstm.second import second as by_hand
-from fastgan.ops.lstm.stack import Gradients, Layout, Stack, Trace
+from fastgan.ops.lstm.stack import Gradients, Layout, Stack, Trace, kept_trace
 from fastgan.ops.registry import Backend
 
 Outputs = tuple[Tensor, Tensor, Tensor]
@@ -32,7 +32,8 @@ class _Forward(torch.autograd.Function):
     def forward(ctx: Any, backend: Backend, stack: Stack, *tensors: Any) -> Outputs:
         trace = backend.forward(stack, True)
         ctx.backend, ctx.form = backend, (stack.directions, stack.batch_sizes, stack.layout)
-        ctx.save_for_backward(*tensors, *trace)
+        output, _, _, *rest = trace
+        ctx.save_for_backward(*tensors, output, *rest)
         ctx.set_materialize_grads(False)
         return trace[:3]
 
@@ -42,17 +43,18 @@ class _Forward(torch.autograd.Function):
         if d_output is None and d_h_n is None and d_c_n is None:
             return (None,) * (2 + len(wanted))
         saved = ctx.saved_tensors
-        stack = _stack(saved[:-7], ctx.form)
-        if batched(d_output, d_h_n, d_c_n):
-            found = first_by_definition(stack, (d_output, d_h_n, d_c_n), wanted)
-            return None, None, *found
+        stack = _stack(saved[:-5], ctx.form)
+        given = [None if one is None else one.resolve_neg() for one in (d_output, d_h_n, d_c_n)]
+        if batched(*given):
+            return None, None, *first_by_definition(stack, given, wanted)
+        trace = kept_trace(stack, *saved[-5:])
         if not torch.is_grad_enabled():
-            found = ctx.backend.backward(stack, Trace(*saved[-7:]), d_output, d_h_n, d_c_n, wanted)
-            return None, None, found.x, found.h0, found.c0, None, *found.weights
+            found = ctx.backend.backward(stack, trace, *given, wanted)
+            return None, None, found.x, found.h0, found.c0, None, *_apart(found.weights)
         # Asked for gradients that can be differentiated themselves. The trace is what the tensors give, so no gradient
         # goes through it.
-        trace = [None if tensor is None else tensor.detach() for tensor in saved[-7:]]
-        found = _Backward.apply(ctx.backend, ctx.form, wanted, d_output, d_h_n, d_c_n, *saved[:-7], *trace)
+        left = [None if one is None else one.detach() for one in trace]
+        found = _Backward.apply(ctx.backend, ctx.form, wanted, *given, *saved[:-5], *left)
         return None, None, *found
 
 
@@ -66,17 +68,15 @@ class _Backward(torch.autograd.Function):
         ctx.backend, ctx.form, ctx.wanted = backend, form, wanted
         ctx.save_for_backward(*tensors)
         ctx.set_materialize_grads(False)
-        # Both biases have one gradient, but an output of its own each.
-        seen: set[int] = set()
-        weights = [own(weight, seen) for weight in found.weights]
-        return found.x, found.h0, found.c0, None, *weights
+        return found.x, found.h0, found.c0, None, *_apart(found.weights)
 
     @staticmethod
     def backward(ctx: Any, *u: Tensor | None) -> tuple[Any, ...]:
         needed = ctx.needs_input_grad[3:-7]
         saved = ctx.saved_tensors
-        d_outputs, tensors, trace = saved[:3], saved[3:-7], Trace(*saved[-7:])
+        d_outputs, tensors = saved[:3], saved[3:-7]
         stack = _stack(tensors, ctx.form)
+        trace = kept_trace(stack, saved[-7], *saved[-4:])
         if all(one is None for one in u):
             return (None,) * len(ctx.needs_input_grad)
         if torch.is_grad_enabled() or batched(*u):
@@ -84,7 +84,7 @@ class _Backward(torch.autograd.Function):
         else:
             weighed = Gradients(u[0], u[1], u[2], u[4:])
             s, given = second(ctx.backend, stack, trace, d_outputs, weighed, needed[3:])
-            found = [*s, given.x, given.h0, given.c0, None, *given.weights]
+            found = [*s, given.x, given.h0, given.c0, None, *_apart(given.weights)]
             found = [value if want else None for value, want in zip(found, needed, strict=True)]
         return None, None, None, *found, *[None] * 7
 
@@ -215,6 +215,12 @@ def _stack(tensors: Sequence[Tensor | None], form: Form) -> Stack:
     x, h0, c0, masks, *weights = tensors
     assert x is not None
     return Stack(x, h0, c0, masks, tuple(weights), *form)
+
+
+def _apart(weights: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """Gradients of weights: both biases have one, but each is to have memory of its own, which a caller may change."""
+    seen: set[int] = set()
+    return [own(weight, seen) for weight in weights]
 
 
 def own(tensor: Tensor | None, seen: set[int]) -> Tensor | None:

@@ -48,7 +48,6 @@ def backward(
     stack = _dense(stack)
     given = [None if tensor is None else tensor.contiguous() for tensor in (d_output, d_h_n, d_c_n)]
     gradients, at = _new_gradients(stack, wanted)
-    trace = _dense_trace(trace)
     _kernel("backward", stack.x.dtype)(
         *_call(stack), _trace_at(trace), *_all_at(given), *at[:3], at[3:], torch.get_num_threads()
     )
@@ -84,7 +83,6 @@ def second(
     u_weights = [None if tensor is None else tensor.contiguous() for tensor in u.weights]
     s = torch.empty_like(trace.output), torch.empty_like(trace.h_n), torch.empty_like(trace.c_n)
     gradients, at = _new_gradients(stack, wanted)
-    trace = _dense_trace(trace)
     _kernel("second", stack.x.dtype)(
         *_call(stack),
         _trace_at(trace),
@@ -148,10 +146,6 @@ def _dense(stack: Stack) -> Stack:
     if all([tensor is None or tensor.is_contiguous() for tensor in tensors]):  # noqa: C419 a list is faster here
         return stack
     return stack.with_tensors([None if tensor is None else tensor.contiguous() for tensor in tensors])
-
-
-def _dense_trace(trace: Trace) -> Trace:
-    return trace._replace(output=trace.output.contiguous())  # the only one that a caller has seen and may have changed
 
 
 def _lend(dtype: torch.dtype, *shape: int) -> Tensor:

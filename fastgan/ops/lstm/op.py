@@ -186,7 +186,7 @@ def _(x, states, masks, weights, layout, directions, batch_sizes, trace, d_outpu
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
     x, states, masks, weights, *ctx.rest, _, ctx.backend = inputs
     ctx.counts = len(states), len(masks), len(weights)
-    ctx.save_for_backward(x, *states, *masks, *weights, *output)
+    ctx.save_for_backward(x, *states, *masks, *weights, output[0], *output[3:])
     ctx.set_materialize_grads(False)  # most of the outputs are the trace, which gets no gradients
 
 
@@ -194,7 +194,9 @@ def _lstm_gradients(ctx: Any, d_all: list[Tensor]) -> tuple[Any, ...]:
     (x, states, masks, weights), trace = _restore(ctx.saved_tensors, ctx.counts)
     need = ctx.needs_input_grad
     wanted = [need[0], *need[1], *need[3]]
-    trace = [tensor.detach() for tensor in trace]
+    shapes = layout_of(unpack(x, states, masks, weights, *ctx.rest)).shapes
+    output, *rest = (tensor.detach() for tensor in trace)
+    trace = [output, x.new_empty(shapes.h_n), x.new_empty(shapes.c_n), *rest]  # see `stack.kept_trace`
     d_outputs = [
         torch.zeros_like(out) if given is None else given for out, given in zip(trace[:3], d_all[:3], strict=True)
     ]

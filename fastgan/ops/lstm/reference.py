@@ -157,7 +157,7 @@ def _place(
     w_ih, w_hh, b_ih, b_hh, w_hr = weights
     assert w_ih is not None
     assert w_hh is not None
-    bias = b_hh if b_ih is None else b_ih if b_hh is None else b_ih + b_hh
+    bias = b_hh if b_ih is None else b_ih if b_hh is None else b_ih + b_hh * 1  # a gradient of its own for each
     gates_x = torch.nn.functional.linear(x, w_ih, bias)
     batch = sizes[0]
     uniform = sizes[-1] == batch

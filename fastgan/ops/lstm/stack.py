@@ -171,12 +171,17 @@ def layout_of(stack: Stack) -> Layout:
 
 
 def alike(tensors: Sequence[Tensor | None], dtype: torch.dtype) -> bool:
-    """Whether all tensors have this dtype and lie where the first does; where not, `check` finds out whether that can be."""
+    """Whether all tensors have this dtype, lie where the first does and are what their memory says, not the negative of it.
+
+    Where not, `check` finds out whether that can be.
+    """
     first = tensors[0]
     assert first is not None
     if first.is_cpu:  # asked in a way that takes a third of the time
-        return all([one is None or (one.dtype is dtype and one.is_cpu) for one in tensors])  # noqa: C419 a list is faster
-    return all(one is None or (one.dtype is dtype and one.device == first.device) for one in tensors)
+        return all([one is None or (one.dtype is dtype and one.is_cpu and not one.is_neg()) for one in tensors])  # noqa: C419 a list is faster
+    return all(
+        one is None or (one.dtype is dtype and one.device == first.device and not one.is_neg()) for one in tensors
+    )
 
 
 def check(stack: Stack) -> Stack:
@@ -186,12 +191,13 @@ def check(stack: Stack) -> Stack:
         stack: the call.
 
     Returns:
-        The call with its layout.
+        The call with its layout, and tensors that are what their memory says.
 
     Raises:
         ValueError: names the tensor, what it is and what it has to be.
     """
     layout = layout_of(stack)
+    stack = stack.with_tensors([None if one is None else one.resolve_neg() for one in stack.tensors()])
     x, h0, c0, masks, weights, _, _, _ = stack
     dtype, device = x.dtype, x.device
     for place, tensor in enumerate((h0, c0, masks, *weights)):
@@ -273,6 +279,16 @@ def new_trace(stack: Stack, keep: bool, lend: Callable[..., Tensor] | None = Non
         lend(*cells) if keep else None,
         lend(*gates) if keep else None,
     )
+
+
+def kept_trace(stack: Stack, output: Tensor, *rest: Tensor | None) -> Trace:
+    """A trace from what was saved of it: output, inner, dropped, cells, gates; as kernels take them, however a hook gave them back.
+
+    A pass back reads no last states, so those are new memory of their shape: a caller may have changed his.
+    """
+    shapes, new = layout_of(stack).shapes, stack.x.new_empty
+    dense = [None if one is None else one.contiguous() for one in rest]
+    return Trace(output.contiguous(), new(shapes.h_n), new(shapes.c_n), *dense)
 
 
 def offsets_of(stack: Stack) -> Tensor | None:

@@ -1,5 +1,7 @@
 """Gradients by finite differences, gradients of gradients, and what autograd may be asked for."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
@@ -235,6 +237,70 @@ def test_an_output_changed_in_place_is_noticed():
         output.mul_(2)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         loss.backward()
+
+
+@pytest.mark.parametrize("backend", ABLE)
+@pytest.mark.parametrize("case", [RICH, PACKED], ids=str)
+def test_last_states_may_be_changed_in_place(backend, case):
+    """As is done where some sequences begin anew: their states are set to zero before the next call."""
+
+    def gradients(apart: bool) -> tuple[Tensor, ...]:
+        stack = case.stack(grad=True)
+        output, h, c = lstm(stack, backend=backend)
+        if apart:
+            h, c = h.clone(), c.clone()
+        h[:, 0], c[:, 0] = 0, 0
+        again = lstm(stack._replace(h0=h, c0=c), backend=backend)
+        loss = output.sum() + sum(one.square().sum() for one in again)
+        first = torch.autograd.grad(loss, list(leaves_of(stack).values()), create_graph=True)
+        return (*first, *torch.autograd.grad(sum(one.square().sum() for one in first), list(leaves_of(stack).values())))
+
+    for one, other in zip(gradients(False), gradients(True), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("backend", ABLE)
+def test_gradients_of_both_biases_are_tensors_of_their_own(backend):
+    """Whoever scales one, as clipping does, must not scale the other."""
+    stack = RICH.stack(grad=True)
+    leaves = leaves_of(stack)
+    first = torch.autograd.grad(
+        lstm(stack, backend=backend)[0].square().sum(), list(leaves.values()), create_graph=True
+    )
+    second = torch.autograd.grad(sum(one.square().sum() for one in first), list(leaves.values()))
+    plain = torch.autograd.grad(lstm(stack, backend=backend)[0].square().sum(), list(leaves.values()))
+    for found in (first, second, plain):
+        assert len({one.data_ptr() for one in found}) == len(found)
+
+
+@pytest.mark.parametrize("backend", ABLE)
+def test_saved_tensors_may_come_back_in_another_layout(backend):
+    def gradients(unpack: Callable[[Tensor], Tensor]) -> list[Tensor]:
+        stack = RICH.stack(grad=True)
+        with torch.autograd.graph.saved_tensors_hooks(lambda one: one, unpack):
+            loss = lstm(stack, backend=backend)[0].square().sum()
+            first = torch.autograd.grad(loss, list(leaves_of(stack).values()), create_graph=True)
+            second = torch.autograd.grad(sum(one.square().sum() for one in first), list(leaves_of(stack).values()))
+        return [*first, *second]
+
+    turned = gradients(lambda one: one.mT.contiguous().mT if one.dim() > 1 else one)
+    for one, other in zip(turned, gradients(lambda one: one), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("backend", ABLE)
+def test_negated_views_are_what_they_say(backend):
+    """Imaginary parts of conjugates are views of memory that holds the negative."""
+    stack = RICH.stack(grad=True)
+    negated = stack.with_tensors([None if one is None else torch._neg_view(-one) for one in stack.tensors()])
+    assert negated.x.is_neg()
+    seeds = seeds_for(lstm(stack))
+    results = []
+    for call, signs in ((stack, seeds), (negated, [torch._neg_view(-seed) for seed in seeds])):
+        outputs = lstm(call, backend=backend)
+        results.append([*outputs, *torch.autograd.grad(outputs, list(leaves_of(stack).values()), signs)])
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
 @needs_cpu

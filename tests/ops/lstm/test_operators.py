@@ -330,8 +330,18 @@ def test_a_subclass_of_tensor():
 
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:`torch.jit:DeprecationWarning")
-def test_a_traced_module_takes_other_values():
-    module = FusedLSTM(2, 3, num_layers=2, dtype=F64)
-    traced = torch.jit.trace(module, STACK.x, check_trace=False)
+def test_a_traced_call_takes_other_values():
+    traced = torch.jit.trace(lambda x: lstm(STACK._replace(x=x)), STACK.x, check_trace=False)
     x = torch.randn_like(STACK.x)
-    close(traced(x), module(x))
+    close(traced(x), lstm(STACK._replace(x=x)))
+
+
+def test_compiled_code_may_change_the_last_states():
+    module = FusedLSTM(2, 3, num_layers=2, dtype=F64)
+
+    def twice(run: Callable[..., tuple[Tensor, tuple[Tensor, Tensor]]]) -> tuple[Tensor, ...]:
+        output, (h, c) = run(STACK.x)
+        h[:, 0], c[:, 0] = 0, 0
+        return torch.autograd.grad(module(output[..., :2], (h, c))[0].square().sum(), list(module.parameters()))
+
+    close(twice(torch.compile(module, backend="aot_eager")), twice(module))
