@@ -82,7 +82,10 @@ class TrainConfig:
     )
     backend: str = option("implementation of the LSTM", "auto", choices=("auto", "reference", "cpu", "triton", "cuda"))
     minutes: float = option(
-        "stop in time to be done after this many minutes, everything saved; 0 for no limit", 0.0, resumable=True
+        "stop in time to be done after this many minutes, everything saved; each stage takes a few steps however few they are; "
+        "0 for no limit",
+        0.0,
+        resumable=True,
     )
     resume: bool = option("continue the run in --out to the very weights that it would have had", False, resumable=True)
     summary: bool = option("print the networks layer by layer and stop", False, resumable=True)

@@ -1,6 +1,5 @@
 """`python -m fastgan.train`: from a folder of music to a trained LSTM-GAN, with sounds, pictures and a page on the way."""
 
-import hashlib
 import math
 import os
 import shlex
@@ -17,7 +16,6 @@ import torch
 
 from fastgan.audio.corpus import Corpus, open_demo, open_folder
 from fastgan.audio.scale import FULL_SCALE
-from fastgan.audio.split import choose_clips, long_enough, same_sound, split_clips
 from fastgan.audio.store import Clip
 from fastgan.base.atomic import write_json
 from fastgan.base.command import Interrupted, finish
@@ -27,20 +25,19 @@ from fastgan.gan.clock import Clock
 from fastgan.gan.game import Game
 from fastgan.gan.loop import Loop, Position
 from fastgan.gan.music import finale
-from fastgan.gan.music.excerpts import Music
+from fastgan.gan.music.excerpts import Excerpts, Music
 from fastgan.gan.music.game import MusicGame
 from fastgan.gan.music.stages import MUSIC_STAGES, MusicStage
 from fastgan.gan.progress import Screen
 from fastgan.gan.report import write_report
 from fastgan.gan.run import Run, check_unused, next_folder, read_config
+from fastgan.gan.selection import Selection, genres_of, select
 from fastgan.gan.stage import Stage
 from fastgan.gan.stages import STAGES, SequenceStage
 from fastgan.gan.tuning import choose_batch, largest_batch, scaled_lr, time_stage
 from fastgan.measure.judge import open_judge
-from fastgan.nn.encoder import FRAME
 from fastgan.nn.summary import outline, summarise
 from fastgan.ops.machine import check_backend, choose_device, describe, use_threads
-from fastgan.ops.stft import Frames
 from fastgan.version import VERSION
 
 DEMO_CLIPS = 100  # as many as the paper trained on
@@ -77,14 +74,19 @@ def train(told: dict[str, Any], started: float) -> int:
     if not config.resume:
         check_unused(folder)
     corpus = _open_corpus(config, screen)
-    clips, quarantine = _usable(corpus, config)
-    split = split_clips(clips, config.seed)
-    game = _build(config, device, sorted({clip.genre for clip in clips}))
+    selection = select(corpus, asdict(config))
+    split = selection.train, selection.held_out
+    game = _build(config, device, sorted({clip.genre for clip in split[0] + split[1]}))
     if config.batch == AUTO:
         config = _with_best_batch(config, corpus, split, device, screen, "lr" in told)
     together = config.window if config.encoder == "spectral" else 1  # steps that most of a network takes at once
     use_threads(config.threads, config.batch * together, config.hidden)
-    description = _describe_run(config, corpus, split)
+    description = _describe_run(config, corpus, selection)
+    quarantine = {
+        "skipped": corpus.index.skipped + selection.left_out,
+        "noted": corpus.index.noted + selection.noted,
+        "ignored": corpus.ignored,
+    }
     run = Run.reopen(folder) if config.resume else Run.start(folder, description)
     try:
         _check_same_music(run, description)
@@ -102,6 +104,10 @@ def train(told: dict[str, Any], started: float) -> int:
     except Interrupted:
         resume = f"python -m fastgan.train --resume --out {shlex.quote(str(folder))}"
         raise Interrupted(f"stopped, all saved; go on with: {resume}") from None
+    except BadInput:
+        if not config.resume and run.load() is None:  # nothing was learnt: the folder is free for another try
+            run.discard()
+        raise
     finally:
         run.close()
     return 0
@@ -220,6 +226,9 @@ def _stage_maker(
         return partial(_sequence_stage, game=game, corpus=corpus, split=split, config=config)
     length = (config.window + 1) * config.group
     music = Music(corpus, split[0], game.frames, length), Music(corpus, split[1], game.frames, length)
+    Excerpts(
+        music[0], length=length, batch=config.batch, seed=0
+    )  # too little music is told before, not after, the encoder
     with screen.bar("listening to the music", 1) as bar:
         judge = open_judge(*music, tick=bar.update)
     screen.say(judge.describe())
@@ -284,51 +293,24 @@ def _open_corpus(config: TrainConfig, screen: Screen) -> Corpus:
         if config.data:
             return open_folder(config.data, config.rate, progress=progress)
         clips = config.clips or DEMO_CLIPS
-        return open_demo(config.rate, clips=clips, seconds=config.seconds, genres=_genres(config), progress=progress)
+        genres = genres_of(asdict(config))
+        return open_demo(config.rate, clips=clips, seconds=config.seconds, genres=genres, progress=progress)
 
 
-def _usable(corpus: Corpus, config: TrainConfig) -> tuple[list[Clip], dict[str, Any]]:
-    """Clips of the run, and what was left out with the reasons."""
-    need = _samples_needed(config)
-    clips, short = long_enough(corpus.index.clips, need)
-    if not clips:
-        longest = max(clip.length for clip in corpus.index.clips)
-        raise BadInput(
-            f"no clip holds a window and the value after it, {need:,} samples: the longest has {longest:,}; take a smaller --window"
-        )
-    chosen = choose_clips(clips, _genres(config), config.clips, config.seed)
-    quarantine = {
-        "skipped": corpus.index.skipped + short,
-        "noted": corpus.index.noted + same_sound(chosen),
-        "ignored": corpus.ignored,
-    }
-    return chosen, quarantine
-
-
-def _samples_needed(config: TrainConfig) -> int:
-    """Samples of a window and what follows it."""
-    if config.encoder == "spectral":
-        return Frames.of_rate(config.rate).samples((config.window + 1) * config.group)
-    return (config.window + 1) * (FRAME if config.encoder == "conv" else 1)
-
-
-def _describe_run(config: TrainConfig, corpus: Corpus, split: tuple[list[Clip], list[Clip]]) -> dict[str, Any]:
-    clips = split[0] + split[1]
+def _describe_run(config: TrainConfig, corpus: Corpus, selection: Selection) -> dict[str, Any]:
+    clips = selection.train + selection.held_out
     genres = dict(sorted(Counter(clip.genre for clip in clips).items()))
-    digest = hashlib.blake2b(digest_size=16)  # of the samples and of who lies where: what the order of windows rests on
-    for clip in clips:
-        digest.update(f"{clip.digest} {clip.start} {clip.length}\n".encode())
     return {
         "version": VERSION,
         "settings": asdict(config),
         "machine": describe(),
         "corpus": {
             "clips": len(clips),
-            "train_clips": len(split[0]),
-            "held_out_clips": len(split[1]),
+            "train_clips": len(selection.train),
+            "held_out_clips": len(selection.held_out),
             "seconds": round(sum(clip.length for clip in clips) / corpus.index.rate, 3),
             "genres": genres,
-            "digest": digest.hexdigest(),
+            "digest": selection.digest,
             "skipped": len(corpus.index.skipped),
         },
     }
@@ -359,10 +341,6 @@ def _greet(
         left, noted = len(quarantine["skipped"]), len(quarantine["noted"])
         screen.say(f"files left out: {left}, used with a remark: {noted}; see {printable(folder / 'quarantine.json')}")
     screen.say(f"run: {printable(folder)}")
-
-
-def _genres(config: TrainConfig) -> list[str]:
-    return [name.strip() for name in config.genres.split(",") if name.strip()]
 
 
 def _parser() -> Any:

@@ -19,6 +19,7 @@ SUFFIXES = frozenset(
 _FOREIGN = frozenset(".m4a .aac .wma .ape .wv .mpc .alac .dsf .mka .mp4 .webm".split())
 """Sound that libsndfile does not read: worth a word to its owner instead of silence."""
 
+_OF_RUN = {"config.json", "samples"}  # what every run of ours has
 _MAGIC = (b"RIFF", b"RF64", b"riff", b"FORM", b"fLaC", b"OggS", b".snd", b"ID3", b"caff")
 
 
@@ -48,7 +49,7 @@ class Listing:
 
 
 def list_sounds(folder: str | os.PathLike[str]) -> Listing:
-    """Find the sound files below a folder, links followed, hidden names and `__MACOSX` left out.
+    """Find the sound files below a folder, links followed; hidden names, `__MACOSX` and folders of runs are left out.
 
     The genre is the first folder below the one that holds all sound: `Data/genres_original/blues/blues.00000.wav`
     and `blues/album/song.mp3` are both blues. In a flat folder GTZAN's names tell it (`blues.00000.wav`); other files
@@ -64,7 +65,7 @@ def list_sounds(folder: str | os.PathLike[str]) -> Listing:
         raise BadInput(f"{printable(top)} is a file; give the folder that holds it")
     found: list[tuple[tuple[str, ...], os.stat_result]] = []
     ignored: Counter[str] = Counter()
-    for path in _walk(top):
+    for path in _walk(top, ignored):
         suffix = path.suffix.lower()
         try:
             stat_result = path.stat()
@@ -90,8 +91,8 @@ def list_sounds(folder: str | os.PathLike[str]) -> Listing:
     return Listing(tuple(files), dict(sorted(ignored.items())))
 
 
-def _walk(top: Path) -> list[Path]:
-    """All visible files below `top`; each real folder is entered once, so links may loop."""
+def _walk(top: Path, ignored: Counter[str]) -> list[Path]:
+    """All visible files below `top`; each real folder is entered once, so links may loop. What a run made is no music to learn from."""
     seen: set[tuple[int, int]] = set()
     files: list[Path] = []
 
@@ -106,6 +107,10 @@ def _walk(top: Path) -> list[Path]:
             folders.clear()
             continue
         seen.add((entry.st_dev, entry.st_ino))
+        if {*folders, *names} >= _OF_RUN and Path(here) != top:
+            ignored["folder of a run"] += 1
+            folders.clear()
+            continue
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
         files += [Path(here, name) for name in names if not name.startswith(".")]
     return files

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -145,6 +146,11 @@ class Run:
     def annotate(self, which: str, values: dict[str, Any]) -> None:
         """Add plain values to a checkpoint, see `fastgan.gan.checkpoint.annotate`."""
         annotate(self.folder / "checkpoint", which, values)
+
+    def discard(self) -> None:
+        """Remove a run that has learnt nothing: the inverse of `start`."""
+        self.close()
+        shutil.rmtree(self.folder)
 
     def close(self) -> None:
         """Let other processes use the folder."""

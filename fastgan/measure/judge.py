@@ -45,7 +45,7 @@ class Judge:
         who: the model, in words.
 
     Raises:
-        BadInput: the music that is learnt from has less than two patches.
+        BadInput: the music that is learnt from has less than two patches, or most of them are equal.
     """
 
     def __init__(
@@ -66,6 +66,12 @@ class Judge:
             )
         self._held_out = [embed_cached(model, level(clip), rate, hop_s=PATCH_S) for clip in held_out]
         self._reference = Reference(self._train)
+        try:
+            self._reference.bandwidth  # noqa: B018 is found once, and every judgement needs it
+        except ValueError as error:
+            raise BadInput(
+                "most of the music to learn from sounds the very same, so nothing can be judged by it; give music that varies"
+            ) from error
         several = self._held_out if len(self._held_out) > 1 else heard  # a single held-out clip says nothing of variety
         self._usual = diversity(several) if len(several) > 1 else None
 

@@ -1,10 +1,9 @@
 """Sets of sounds that are compared: real ones on two sides, generated ones, all cut to one length and one loudness."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +11,11 @@ from numpy.typing import NDArray
 from fastgan.audio.corpus import Corpus, open_demo, open_folder
 from fastgan.audio.files import read_sound
 from fastgan.audio.folder import list_sounds
-from fastgan.audio.split import choose_clips, long_enough, recordings, split_clips
+from fastgan.audio.split import long_enough, recordings, split_clips
 from fastgan.audio.store import Clip
 from fastgan.base.errors import BadInput, printable
 from fastgan.gan.run import read_config
+from fastgan.gan.selection import genres_of, select
 from fastgan.measure.anchors import level
 
 Samples = NDArray[np.int16]
@@ -60,37 +60,25 @@ def read_real(
         progress: told after every file.
 
     Raises:
-        BadInput: there is no such folder, too little music in it, or only one recording.
+        BadInput: there is no such folder, too little music in it, or only one recording; or the music of a run has changed since.
         ValueError: an unknown group.
     """
-    of_run = (place / "config.json").exists()
-    if of_run:
-        group = "file"
-        told = read_config(place)["settings"]
-        rate, seed = told["rate"], told["seed"]
-        genres = [name.strip() for name in told["genres"].split(",") if name.strip()]
-        corpus, clips = _music_of_run(told, genres, progress)
-        clips = choose_clips(clips, genres if told["data"] else [], told["clips"], seed)
-    else:
-        corpus = open_folder(place, rate, progress=progress)
-        clips = corpus.index.clips
-    length = round(seconds * rate)
-    clips, _ = long_enough(clips, length)
-    if len({clip.digest for clip in clips}) < 2:
+    if (place / "config.json").exists():
+        return _music_of_run(place, seconds, progress)
+    corpus = open_folder(place, rate, progress=progress)
+    clips, _ = long_enough(corpus.index.clips, round(seconds * rate))
+    different = len({clip.digest for clip in clips})
+    if different < 2:
         raise BadInput(
-            f"{printable(place)} has {len(clips)} different sounds of {seconds:g} s or more; two are needed, for one to be held out; "
-            "take fewer --seconds or give more music"
+            f"{printable(place)} has {different or 'no'} different sound{'s' * (not different)} of {seconds:g} s or more; two are needed, "
+            "for one to be held out; take fewer --seconds or give more music"
         )
     if len(set(recordings(clips, group))) < 2:
         raise BadInput(
             f"the {len(clips)} files in {printable(place)} are one recording by --group {group}; two are needed, for one to be held out; "
             "name or file them apart, or take --group file"
         )
-    sides = split_clips(clips, seed, group)
-    train, held_out = ([piece for clip in side for piece in cut(_samples(corpus, clip), length)] for side in sides)
-    learnt, kept = (len(set(recordings(side, group))) for side in sides)
-    told_apart = "the split of the run" if of_run else _TOLD_APART[group]
-    return Real(train, held_out, rate, f"{learnt} recordings to learn from and {kept} held out: {told_apart}")
+    return _in_pieces(corpus, split_clips(clips, seed, group), seconds, group, _TOLD_APART[group])
 
 
 def read_generated(place: Path, rate: int, seconds: float) -> list[Samples]:
@@ -128,13 +116,38 @@ def evenly(total: int, count: int) -> list[int]:
     return list(range(total)) if total <= count else np.linspace(0, total - 1, count).round().astype(int).tolist()
 
 
-def _music_of_run(told: dict[str, Any], genres: list[str], progress: Progress | None) -> tuple[Corpus, list[Clip]]:
+def _music_of_run(place: Path, seconds: float, progress: Progress | None) -> Real:
+    """The music of a run on the sides that it had there; clips that are shorter than a piece are left out after the split."""
+    config = read_config(place)
+    told = config["settings"]
     if told["data"]:
         corpus = open_folder(told["data"], told["rate"], progress=progress)
     else:
-        compose = partial(open_demo, told["rate"], seconds=told["seconds"], genres=genres, progress=progress)
+        compose = partial(open_demo, told["rate"], seconds=told["seconds"], genres=genres_of(told), progress=progress)
         corpus = compose(clips=told["clips"] or 100)
-    return corpus, corpus.index.clips
+    selection = select(corpus, told)
+    if selection.digest != config["corpus"]["digest"]:
+        raise BadInput(
+            f"the music of the run in {printable(place)} has changed since it was trained, so its split is not known any more; "
+            f"restore {printable(told['data'])}, or give a folder of music in place of the run"
+        )
+    sides = [long_enough(side, round(seconds * told["rate"]))[0] for side in (selection.train, selection.held_out)]
+    if not all(sides):
+        where = "held out" if sides[0] else "to learn from"
+        raise BadInput(
+            f"of the music of the run in {printable(place)} no clip that is {where} has {seconds:g} s; take fewer --seconds"
+        )
+    return _in_pieces(corpus, sides, seconds, "file", "the split of the run")
+
+
+def _in_pieces(corpus: Corpus, sides: Sequence[list[Clip]], seconds: float, group: str, told_apart: str) -> Real:
+    """Both sides as pieces of so many seconds."""
+    rate = corpus.index.rate
+    train, held_out = (
+        [piece for clip in side for piece in cut(_samples(corpus, clip), round(seconds * rate))] for side in sides
+    )
+    learnt, kept = (len(set(recordings(side, group))) for side in sides)
+    return Real(train, held_out, rate, f"{learnt} recordings to learn from and {kept} held out: {told_apart}")
 
 
 def _samples(corpus: Corpus, clip: Clip) -> Samples:

@@ -70,6 +70,25 @@ def test_sound_is_found_by_content_under_strange_names(tmp_path: Path) -> None:
     assert listing.ignored == {".txt": 1}
 
 
+def test_what_runs_made_is_no_music_to_learn_from(tmp_path: Path) -> None:
+    for name in (
+        "a.wav",
+        "run/music.wav",
+        "run/samples/epoch_0001.wav",
+        "deep/run/generated/b.wav",
+        "other/samples/c.wav",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"RIFF")
+    for run in ("run", "deep/run"):
+        (tmp_path / run / "samples").mkdir(exist_ok=True)
+        (tmp_path / run / "config.json").write_text("{}")
+    listing = list_sounds(tmp_path)
+    assert [file.name for file in listing.files] == ["a.wav", "other/samples/c.wav"]
+    assert listing.ignored == {"folder of a run": 2}
+    assert len(list_sounds(tmp_path / "run").files) == 2, "unless it is what was asked for"
+
+
 def test_links_are_followed_and_loops_end(tmp_path: Path) -> None:
     top = make(tmp_path / "top", "rock/a.wav")
     make(tmp_path / "elsewhere", "b.wav")

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from fastgan.audio.corpus import open_folder
 from fastgan.base.errors import BadInput
+from fastgan.gan.selection import select
 from fastgan.measure.anchors import LEVEL
 from fastgan.measure.sets import choose, cut, evenly, read_generated, read_real
 from fastgan.train import main as train
@@ -83,9 +85,42 @@ def test_a_run_is_split_as_it_was(tmp_path, music):
     assert (len(real.train), len(real.held_out), real.rate) == (split["train_clips"], split["held_out_clips"], RATE)
 
 
+def test_short_clips_change_no_side_of_a_run_and_changed_music_is_refused(tmp_path):
+    """What is too short for a piece is left out after the split: else a clip that was learnt from could stand for new music."""
+    folder = tmp_path / "uneven"
+    folder.mkdir()
+    for number in range(14):
+        soundfile.write(folder / f"{number:02d}.wav", tune(0.5 + 0.1 * (number % 7), seed=number), RATE)
+    told = ["--preset", "paper", "--data", str(folder), "--fit-epochs", "0", "--epochs", "0", "--hidden", "4"]
+    for seed in range(3):
+        run = tmp_path / f"run{seed}"
+        assert train([*told, "--seed", str(seed), "--out", str(run)]) == 0
+        corpus = open_folder(folder, RATE)
+        selection = select(corpus, json.loads((run / "config.json").read_text())["settings"])
+        real = read_real(run, RATE, 0.75, seed=0)
+        for side, pieces in ((selection.train, real.train), (selection.held_out, real.held_out)):
+            long = [clip for clip in side if clip.length >= round(0.75 * RATE)]
+            wanted = [
+                piece for clip in long for piece in cut(corpus.samples[clip.start :][: clip.length], round(0.75 * RATE))
+            ]
+            assert [piece.tobytes() for piece in pieces] == [piece.tobytes() for piece in wanted]
+    with pytest.raises(BadInput, match=r"no clip that is .* has 2 s; take fewer --seconds"):
+        read_real(run, RATE, 2.0, seed=0)
+    (folder / "03.wav").unlink()
+    with pytest.raises(BadInput, match=r"has changed since it was trained"):
+        read_real(run, RATE, 0.75, seed=0)
+
+
 def test_what_is_missing_is_said(tmp_path, music):
-    with pytest.raises(BadInput, match=r"two are needed"):
+    with pytest.raises(BadInput, match=r"has 1 different sound of 0\.5 s or more; two are needed"):
         read_real(music(per_genre=1, genres=("jazz",)), RATE, 0.5, seed=0)
+    (tmp_path / "same").mkdir()
+    for name in "ab":
+        soundfile.write(tmp_path / "same" / f"{name}.wav", tune(1.0), RATE)
+    with pytest.raises(BadInput, match=r"has 1 different sound of 0\.5 s or more"):
+        read_real(tmp_path / "same", RATE, 0.5, seed=0)
+    with pytest.raises(BadInput, match=r"has no different sounds of 5 s or more"):
+        read_real(tmp_path / "same", RATE, 5.0, seed=0)
     with pytest.raises(BadInput, match=r"is not there; make sounds first: python -m fastgan.generate"):
         read_generated(tmp_path / "nothing", RATE, 1.0)
     with pytest.raises(BadInput, match=r"none of 4 sounds .* has 5 s"):

@@ -25,6 +25,7 @@ SILENT = 1e-3
 """Root mean square below which nothing is heard: -60 dBFS."""
 
 _BLOCK_S = 0.05  # what is silent is decided in blocks of so many seconds
+_BLOCKS = 1200  # that are looked at together: a minute
 _OVERLAP = 4  # excerpts that a frame is part of, in one pass
 
 
@@ -66,10 +67,9 @@ class Music:
 
     def __init__(self, corpus: Corpus, clips: Sequence[Clip], frames: Frames, length: int):
         self.corpus, self.frames, self.pieces = corpus, frames, list[Piece]()
-        block = max(1, round(_BLOCK_S * corpus.index.rate))
         first = longest = 0
         for clip in clips:
-            start, end, rms = _sounding(corpus.samples[clip.start : clip.start + clip.length], block)
+            start, end, rms = _sounding(corpus, clip)
             count = frames.count(end - start)
             longest = max(longest, count)
             if count >= length:
@@ -77,8 +77,9 @@ class Music:
                 first += count
         if not self.pieces:
             raise BadInput(
-                f"no clip has {length:,} frames of sound ({frames.samples(length) / corpus.index.rate:.1f} s): the longest has "
-                f"{longest:,}; take a smaller --window or longer clips"
+                f"no clip on one side of the split, {clips[0].name} the first, has {length:,} frames of sound "
+                f"({frames.samples(length) / corpus.index.rate:.1f} s): the longest has {longest:,}; of a single clip the last seventh is "
+                "held out, so give several clips or a longer one, or take a smaller --window"
             )
 
     def __len__(self) -> int:
@@ -143,13 +144,27 @@ class Excerpts:
         return torch.stack(cut)
 
 
-def _sounding(samples: NDArray[np.int16], block: int) -> tuple[int, int, float]:
+def sounding_frames(corpus: Corpus, clip: Clip, frames: Frames) -> int:
+    """Whole frames of a clip between the silence around it."""
+    start, end, _ = _sounding(corpus, clip)
+    return frames.count(end - start)
+
+
+def _sounding(corpus: Corpus, clip: Clip) -> tuple[int, int, float]:
     """Where sound begins and ends in a clip, and its root mean square between, 0 to 1; (0, 0, 1) for a silent one."""
-    power = np.array(
-        [np.square(samples[i : i + block].astype(np.float32)).mean() for i in range(0, len(samples), block)]
-    )
+    samples, block = corpus.samples[clip.start : clip.start + clip.length], max(1, round(_BLOCK_S * corpus.index.rate))
+    at_once = _BLOCKS * block  # what a whole clip takes in float32 may be a lot
+    power = np.concatenate([_power(samples[i : i + at_once], block) for i in range(0, len(samples), at_once)])
     heard = np.flatnonzero(power > (SILENT * FULL_SCALE) ** 2)
     if not len(heard):
         return 0, 0, 1.0
     start, end = int(heard[0]) * block, min(len(samples), (int(heard[-1]) + 1) * block)
     return start, end, math.sqrt(float(power[heard[0] : heard[-1] + 1].mean())) / FULL_SCALE
+
+
+def _power(samples: NDArray[np.int16], block: int) -> NDArray[np.float32]:
+    """Mean square of each block; the last may be shorter."""
+    squares = np.square(samples.astype(np.float32))
+    whole = len(samples) // block * block
+    means = squares[:whole].reshape(-1, block).mean(1)
+    return np.append(means, squares[whole:].mean()) if whole < len(samples) else means

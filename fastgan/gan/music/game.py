@@ -64,6 +64,10 @@ class MusicGame(Networks):
     ) -> "MusicGame":
         """Make networks with weights that depend on the seed alone, the same on every device."""
         frames = Frames.of_rate(rate)
+        if latents > frames.bins:
+            raise BadInput(
+                f"--latents is {latents}, and a frame at {rate:,} Hz has {frames.bins} values; take fewer, or a higher --rate"
+            )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(seed, "weights"))
             encoder = SpectralEncoder(frames.bins, latents)

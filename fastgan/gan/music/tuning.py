@@ -12,6 +12,8 @@ from fastgan.gan.music.stages import JUDGED, FrameStage
 from fastgan.gan.progress import Screen
 from fastgan.gan.run import Run
 
+_PROMISED = "promised"  # in the state of a checkpoint: a taste that new clips have not confirmed yet
+
 CHOSEN_BY, TOGETHER = 24, 6
 """New clips of each side and taste that the choice is made by, at most, and how many are made at a time."""
 
@@ -69,6 +71,8 @@ def tune(stage: FrameStage, run: Run, which: str, screen: Screen, clock: Clock, 
         return (Taste.of(checkpoint.state),)
     name, tried = checkpoint.state["position"]["stage"], 0
     usual, kept = Taste.after(name), clock.left() * later / (later + 1) if later else 0.0
+    if _PROMISED in checkpoint.state:  # by a search that was stopped before new clips were heard
+        return usual, replace(usual, **checkpoint.state[_PROMISED])
     stage.game.load(checkpoint.tensors, ("average",))
     with screen.bar(f"finding how {name} is best played", MOST_TRIED) as bar:
 
@@ -87,6 +91,7 @@ def tune(stage: FrameStage, run: Run, which: str, screen: Screen, clock: Clock, 
 
         found = find_taste(usual, kad)
     if found != usual:
+        run.annotate(which, {_PROMISED: dials_of(found)})
         return usual, found
     if tried:  # which need not be found out again
         run.annotate(which, dials_of(usual))

@@ -88,6 +88,18 @@ def test_a_taste_is_found_by_clips_of_the_same_noise(run: Run, name: str, usual:
     assert found_in(run, "best") == {}  # for new clips to decide
 
 
+def test_a_search_that_was_not_confirmed_in_time_is_not_made_again(run: Run) -> None:
+    keep(run, "fit-1", 5.0, best=True)
+    stage = Tasted(moved(FITTED, 1.3, 1 / 1.08))
+    tastes = tune(stage, run, "best", SCREEN, ENDLESS)
+    assert len(tastes) == 2
+    made = len(stage.asked)
+    assert tune(stage, run, "best", SCREEN, ENDLESS) == tastes
+    assert len(stage.asked) == made
+    hear(stage, run, {"fit": "best"}, {"fit": tastes}, SCREEN, ENDLESS)
+    assert tune(stage, run, "best", SCREEN, ENDLESS) == tastes[1:]
+
+
 def test_a_search_that_ends_where_it_began_is_not_made_again(run: Run) -> None:
     keep(run, "game-1", 5.0, best=True)
     stage = Tasted(best=PLAYED)
