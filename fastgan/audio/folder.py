@@ -19,7 +19,7 @@ SUFFIXES = frozenset(
 _FOREIGN = frozenset(".m4a .aac .wma .ape .wv .mpc .alac .dsf .mka .mp4 .webm".split())
 """Sound that libsndfile does not read: worth a word to its owner instead of silence."""
 
-_OF_RUN = {"config.json", "samples"}  # what every run of ours has
+_OF_RUN = {"config.json", "quarantine.json"}  # what every run of ours has
 _MAGIC = (b"RIFF", b"RF64", b"riff", b"FORM", b"fLaC", b"OggS", b".snd", b"ID3", b"caff")
 
 

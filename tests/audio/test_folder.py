@@ -81,11 +81,12 @@ def test_what_runs_made_is_no_music_to_learn_from(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"RIFF")
     for run in ("run", "deep/run"):
-        (tmp_path / run / "samples").mkdir(exist_ok=True)
-        (tmp_path / run / "config.json").write_text("{}")
+        for name in ("config.json", "quarantine.json"):
+            (tmp_path / run / name).write_text("{}")
+    (tmp_path / "other" / "config.json").write_text("{}")
     listing = list_sounds(tmp_path)
     assert [file.name for file in listing.files] == ["a.wav", "other/samples/c.wav"]
-    assert listing.ignored == {"folder of a run": 2}
+    assert listing.ignored == {".json": 1, "folder of a run": 2}
     assert len(list_sounds(tmp_path / "run").files) == 2, "unless it is what was asked for"
 
 
