@@ -129,7 +129,8 @@ def _music_of_run(place: Path, seconds: float, progress: Progress | None) -> Rea
     if selection.digest != config["corpus"]["digest"]:
         raise BadInput(
             f"the music of the run in {printable(place)} has changed since it was trained, so its split is not known any more; "
-            f"restore {printable(told['data'])}, or give a folder of music in place of the run"
+            f"restore {printable(told['data']) if told['data'] else 'the version that composed it'}, or give a folder of music in place "
+            "of the run"
         )
     sides = [long_enough(side, round(seconds * told["rate"]))[0] for side in (selection.train, selection.held_out)]
     if not all(sides):
