@@ -3,7 +3,8 @@
 from torch import Tensor, nn
 
 from fastgan.nn.lstm import FusedLSTM
-from fastgan.ops.lstm.free_run import FreeRun, Layer, Net, free_run, kind_of_run
+from fastgan.ops.lstm.free_run import free_run, kind_of_run
+from fastgan.ops.lstm.stepwise import FreeRun, Layer, Net
 
 
 class Generator(nn.Module):

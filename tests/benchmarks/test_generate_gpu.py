@@ -6,7 +6,7 @@ import torch
 from benchmarks import generate_gpu, turns
 from benchmarks.report import gpu
 from fastgan.nn.generator import Generator
-from fastgan.ops.lstm.free_run import Stepwise
+from fastgan.ops.lstm.stepwise import Stepwise
 
 CPU = torch.device("cpu")
 

@@ -1,15 +1,13 @@
 """A stack that reads its own values on an Nvidia GPU: one launch of csrc/cuda/free_run.h for all clips and as many steps as wanted."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from fastgan.ops.lstm import cuda_calls, cuda_gpu
+from fastgan.ops.lstm.stepwise import Net
 from fastgan.ops.registry import Problem
-
-if TYPE_CHECKING:
-    from fastgan.ops.lstm.free_run import Net
 
 _LAYERS = 8  # of a launch, at most
 _THIN = 8  # numbers of a value, at most
@@ -23,14 +21,14 @@ class OnGpu:
     Args:
         net: the networks, on a GPU; float32, bfloat16 or float16.
         clips: B.
-        windows: as for `fastgan.ops.lstm.free_run.Stepwise`.
+        windows: as for `fastgan.ops.lstm.stepwise.Stepwise`.
     """
 
     stretch: ClassVar[int] = 32_768
     """Steps of a call: some tenths of a second."""
     value_s: ClassVar[float] = 1e-5
 
-    def __init__(self, net: "Net", clips: int, windows: int):
+    def __init__(self, net: Net, clips: int, windows: int):
         self._layers = [[_own(part) for part in layer] for layer in net.layers]
         self._dense, self._bias = _own(net.dense), _own(net.dense_bias)
         assert self._dense is not None
@@ -43,7 +41,7 @@ class OnGpu:
         self._last = self._like.new_zeros(clips, values)
 
     def run(self, steps: int, shown: Tensor | None = None) -> Tensor:
-        """See `fastgan.ops.lstm.free_run.FreeRun.run`."""
+        """See `fastgan.ops.lstm.stepwise.FreeRun.run`."""
         count = 0 if shown is None else shown.shape[1]
         if shown is not None:
             shown = cuda_calls.aligned(shown.to(self._like))
@@ -63,7 +61,7 @@ class OnGpu:
         return out[:, before:]
 
 
-def why_not(net: "Net", clips: int, windows: int) -> str | None:
+def why_not(net: Net, clips: int, windows: int) -> str | None:
     """Every reason why such a run cannot be one launch, or None."""
     values, hidden = net.dense.shape
     rows = clips * max(windows, 1)

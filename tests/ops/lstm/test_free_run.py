@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from fastgan.ops import native
-from fastgan.ops.lstm.free_run import Layer, Native, Net, Stepwise, free_run
+from fastgan.ops.lstm.free_run import Native, free_run
+from fastgan.ops.lstm.stepwise import Layer, Net, Stepwise
 
 needs_native = pytest.mark.skipif(native.why_not() is not None, reason=str(native.why_not()))
 

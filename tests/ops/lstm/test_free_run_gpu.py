@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from fastgan.ops.lstm.free_run import Stepwise, free_run, kind_of_run
+from fastgan.ops.lstm.free_run import free_run, kind_of_run
 from fastgan.ops.lstm.free_run_gpu import OnGpu, why_not
+from fastgan.ops.lstm.stepwise import Stepwise
 from tests.ops.lstm import emulated
 from tests.ops.lstm.emulated import A100, H100, MACHINES
 from tests.ops.lstm.test_free_run import Case, net_of, starts, wide
