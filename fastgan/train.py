@@ -255,7 +255,7 @@ def _restore(loop: Loop, game: Game | MusicGame, run: Run, config: TrainConfig) 
     """Put a resumed run back to the step of its newest checkpoint; a new run stays as it is."""
     checkpoint = run.load()
     if checkpoint is not None:
-        loop.position = Position(**checkpoint.state["position"])
+        loop.position = Position(**known_fields(Position, checkpoint.state["position"]))
         stage = _stages(config)[loop.position.stage]
         game.optimise(stage.trains, config.lr, stage.betas)
         try:

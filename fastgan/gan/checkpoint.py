@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,14 +32,14 @@ class Checkpoint:
     state: dict[str, Any]
 
 
-def save_checkpoint(folder: Path, name: str, checkpoint: Checkpoint, *, best: bool) -> None:
-    """Write a checkpoint and make it the newest; those that are neither newest nor best are deleted.
+def save_checkpoint(folder: Path, name: str, checkpoint: Checkpoint, *, known_as: Sequence[str] = ()) -> None:
+    """Write a checkpoint and make it the newest; those that no name is left for are deleted.
 
     Args:
         folder: holds all checkpoints of a run; made when missing.
         name: of this one, unlike those before it.
         checkpoint: what to write.
-        best: whether it is the best so far, too.
+        known_as: other names that it takes over: best, or that of its stage.
 
     Raises:
         BadInput, MachineFailure: it cannot be written; the one before stays valid.
@@ -54,7 +55,7 @@ def save_checkpoint(folder: Path, name: str, checkpoint: Checkpoint, *, best: bo
         digest = hashlib.sha256(data).hexdigest()
         write_json(home / "state.json", {**checkpoint.state, "format": FORMAT, "sha256": digest})
         index = _read_index(folder) if (folder / "index.json").exists() else {}
-        index |= {"newest": name} | ({"best": name} if best else {})
+        index |= dict.fromkeys(("newest", *known_as), name)
         _write_index(folder, index)
     except OSError as error:
         raise explain_os_error(error, f"writing the checkpoint {printable(home)}") from error
@@ -96,7 +97,7 @@ def load_checkpoint(folder: Path, which: str = "newest") -> Checkpoint:
 
     Args:
         folder: holds all checkpoints of a run.
-        which: "newest", "best", or what `keep_as` named.
+        which: "newest", "best", or another name that it was saved or kept as.
 
     Raises:
         BadInput: there is none, or it is damaged, of another version, or no safetensors file at all.

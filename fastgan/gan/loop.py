@@ -1,5 +1,6 @@
 """One stage of training: epochs of steps, each closed by a held-out measure, a sound, a row of the log and a checkpoint."""
 
+import math
 import time
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -26,7 +27,7 @@ class Position:
         epoch: closed epochs of all stages.
         seconds: spent on the open epoch.
         best: lowest measure of those that `judged_by` names, of this stage and of those before it that are judged likewise.
-        best_here: whether it is of this stage.
+        least: lowest measure of this stage alone.
         before: the measure of what the stage began with, where the stage has measured it anew.
         eased: how often the stage went back to its best checkpoint.
     """
@@ -38,7 +39,7 @@ class Position:
     epoch: int = 0
     seconds: float = 0.0
     best: float | None = None
-    best_here: bool = False
+    least: float | None = None
     before: float | None = None
     eased: int = 0
 
@@ -164,24 +165,25 @@ class Loop:
             **self.run.keep_sound(epoch, sound, self.keep["rate"], f"epoch {epoch}, {stage.name}"),
         }
         judged = row[stage.judged_by]
-        best = judged is not None and not stage.problems and (at.best is None or judged < at.best)
+        score = math.inf if judged is None or stage.problems else judged
+        best, best_here = (score < (math.inf if least is None else least) for least in (at.best, at.least))
         # What a stage begins with may be worse than what the stage before ended with: it gets its time to learn.
-        worse = at.best is not None and at.best_here and judged is not None and judged > at.best + stage.margin
-        lost = judged is None or stage.problems or worse
+        lost = score == math.inf or (at.least is not None and score > at.least + stage.margin)
         at.stage_epoch, at.epoch, at.epoch_step, at.seconds = at.stage_epoch + 1, epoch, 0, 0.0
-        at.best, at.best_here = (judged, True) if best else (at.best, at.best_here)
+        at.best, at.least = score if best else at.best, score if best_here else at.least
         self.sums.clear()
         if stage.guards and lost and at.best is not None:
             self._step_back(stage)
             row["stepped_back"] = True
         self.run.log(row)
-        self._save(stage, best=best)
+        self._save(stage, *["best"] * best, *[stage.name] * (best_here and stage.goes_on))
         self.screen.row(row)
         self.clock.closing = time.monotonic() - began
 
     def _step_back(self, stage: Stage) -> None:
         """Go on from the best checkpoint, more carefully: what was learnt since leads away from music."""
-        best = self.run.load("best")
+        of_this = stage.goes_on and self.position.least is not None
+        best = self.run.load(stage.name if of_this else "best")
         assert best is not None, "a best measure has a checkpoint"
         stage.game.load(best.tensors, stage.guards)
         self.position.eased += 1
@@ -193,13 +195,12 @@ class Loop:
 
         return tick
 
-    def _save(self, stage: Stage, *, best: bool = False) -> None:
+    def _save(self, stage: Stage, *known_as: str) -> None:
         at = self.position
         name = f"{at.stage}-{at.epoch:04d}-{at.stage_step:09d}"
         if name != self._saved:
             sums = {f"sum.{key}": value.cpu() for key, value in self.sums.items()}
             tensors = stage.game.tensors() | sums | stage.kept()
-            self.run.save(
-                name, Checkpoint(tensors, {"position": asdict(at), "sums": list(self.sums), **self.keep}), best=best
-            )
+            state = {"position": asdict(at), "sums": list(self.sums), **self.keep}
+            self.run.save(name, Checkpoint(tensors, state), known_as=known_as)
         self._saved, self._saved_at = name, time.monotonic()

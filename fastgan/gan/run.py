@@ -4,7 +4,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -125,9 +125,9 @@ class Run:
         write_json(path.with_suffix(".json"), {**made_by, "sample": path.name, "health": asdict(health)})
         return path
 
-    def save(self, name: str, checkpoint: Checkpoint, *, best: bool) -> None:
+    def save(self, name: str, checkpoint: Checkpoint, *, known_as: Sequence[str] = ()) -> None:
         """Write a checkpoint, see `save_checkpoint`."""
-        save_checkpoint(self.folder / "checkpoint", name, checkpoint, best=best)
+        save_checkpoint(self.folder / "checkpoint", name, checkpoint, known_as=known_as)
 
     def load(self, which: str = "newest") -> Checkpoint | None:
         """Read the newest checkpoint or one of another name, or None when the run was stopped before its first."""

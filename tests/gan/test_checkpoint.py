@@ -18,7 +18,7 @@ SAVED = Checkpoint({"a": torch.arange(5.0), "b": torch.ones(2, 3, dtype=torch.fl
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    save_checkpoint(tmp_path, "one", SAVED, best=True)
+    save_checkpoint(tmp_path, "one", SAVED, known_as=("best",))
     return tmp_path
 
 
@@ -30,7 +30,8 @@ def test_what_is_saved_is_loaded(folder: Path) -> None:
 
 def test_newest_and_best_are_kept_and_no_others(folder: Path) -> None:
     for number in range(4):
-        save_checkpoint(folder, f"later{number}", Checkpoint({"a": torch.tensor(number)}, {}), best=number == 1)
+        names = ["best"] * (number == 1)
+        save_checkpoint(folder, f"later{number}", Checkpoint({"a": torch.tensor(number)}, {}), known_as=names)
     assert sorted(path.name for path in folder.iterdir()) == ["index.json", "later1", "later3"]
     assert int(load_checkpoint(folder, "best").tensors["a"]) == 1
     assert int(load_checkpoint(folder, "newest").tensors["a"]) == 3
@@ -38,7 +39,7 @@ def test_newest_and_best_are_kept_and_no_others(folder: Path) -> None:
 
 def test_what_was_loaded_and_changed_can_be_saved(folder: Path) -> None:
     back = load_checkpoint(folder)
-    save_checkpoint(folder, "two", Checkpoint({"a": back.tensors["a"] + 1}, back.state), best=False)
+    save_checkpoint(folder, "two", Checkpoint({"a": back.tensors["a"] + 1}, back.state))
     assert torch.equal(load_checkpoint(folder).tensors["a"], SAVED.tensors["a"] + 1)
 
 
@@ -48,7 +49,7 @@ def test_what_is_found_out_later_is_added_and_all_else_stays(folder: Path) -> No
     assert back.state["temperature"] == 1.25
     assert back.state["position"] == {"epoch": 3}
     assert all(torch.equal(back.tensors[name], SAVED.tensors[name]) for name in SAVED.tensors)
-    save_checkpoint(folder, "later", SAVED, best=False)
+    save_checkpoint(folder, "later", SAVED)
     assert "temperature" not in load_checkpoint(folder).state
 
 
@@ -107,7 +108,7 @@ def test_a_pickle_is_never_run(folder: Path, tmp_path: Path) -> None:
 def test_none_says_so(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="train first"):
         load_checkpoint(tmp_path)
-    save_checkpoint(tmp_path, "one", SAVED, best=False)
+    save_checkpoint(tmp_path, "one", SAVED)
     with pytest.raises(BadInput, match="no 'best' checkpoint, only newest"):
         load_checkpoint(tmp_path, "best")
 
@@ -119,7 +120,8 @@ from fastgan.gan.checkpoint import Checkpoint, save_checkpoint
 n = 0
 while True:
     n += 1
-    save_checkpoint(Path(sys.argv[1]), f"c{n}", Checkpoint({"a": torch.full((100_000,), float(n))}, {"n": n}), best=n % 3 == 0)
+    checkpoint = Checkpoint({"a": torch.full((100_000,), float(n))}, {"n": n})
+    save_checkpoint(Path(sys.argv[1]), f"c{n}", checkpoint, known_as=["best"] * (n % 3 == 0))
     print(n, flush=True)
 """
 

@@ -101,7 +101,21 @@ def test_what_a_stage_begins_with_is_measured_anew(tmp_path: Path) -> None:
     stage.measure_before = lambda tick: 6.0
     loop, rows, _ = trained(stage, tmp_path / "run", Position(stage="told", best=3))
     assert [row["score_before"] for row in rows] == [6, 6]
-    assert (loop.position.best, loop.position.best_here) == (5, True)
+    assert (loop.position.best, loop.position.least) == (5, 5)
+
+
+def test_a_stage_that_goes_on_keeps_its_own_best_and_goes_back_to_it(tmp_path: Path) -> None:
+    """The stage before has a best of 3, which this one does not reach: 6 and 5, then 11, where it goes back to its own two steps."""
+    stage = Told([6, 5, 11, 4.5])
+    stage.goes_on = True
+    loop, rows, _ = trained(stage, tmp_path / "run", Position(stage="told", best=3))
+    assert [row.get("stepped_back", False) for row in rows] == [False, False, True, False]
+    assert stage.game.net.weight.item() == 3
+    assert (loop.position.best, loop.position.least) == (3, 4.5)
+    assert not loop.run.has("best")
+    kept = loop.run.load("told")
+    assert kept is not None
+    assert kept.tensors["net.weight"].item() == 3
 
 
 def test_before_there_is_a_best_the_run_goes_on(tmp_path: Path) -> None:

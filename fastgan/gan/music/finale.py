@@ -101,17 +101,8 @@ def finish(stage: MusicStage, run: Run, *, seed: int, screen: Screen, clock: Clo
 
 
 def contenders(run: Run) -> dict[str, str]:
-    """The checkpoints to choose between, by stage: fit's best, and what was the game's or else what it ended with; none without both."""
-    if not (run.has("fit") and run.has("best")):
-        return {}
-    at = {
-        name: one.state["position"] for name in ("best", "game", "newest") if run.has(name) and (one := run.load(name))
-    }
-    kads = {row["epoch"]: row["kad"] for row in run.rows if row.get("kad") is not None}
-    of_game = [name for name, position in at.items() if position["stage"] == "game"]
-    if not of_game:
-        return {}
-    return {"fit": "fit", "game": min(of_game, key=lambda name: kads.get(at[name]["epoch"], math.inf))}
+    """The checkpoints to choose between, by stage: the best of fit and the best of the game; none without both."""
+    return {name: name for name in ("fit", "game")} if run.has("fit") and run.has("game") else {}
 
 
 def choose(run: Run, sides: dict[str, str], heard: dict[str, Heard]) -> Choice:
@@ -122,7 +113,6 @@ def choose(run: Run, sides: dict[str, str], heard: dict[str, Heard]) -> Choice:
     apart = [game - fit for game, fit in zip(heard["game"].kads, heard["fit"].kads, strict=True)]
     error = statistics.stdev(apart) / math.sqrt(len(apart)) if len(apart) > 1 else 0.0
     kept = "game" if statistics.mean(apart) < 0 and not heard["game"].alarm else "fit"
-    run.keep_as(sides["game"], "game")  # whoever likes it better can play it all the same
     run.keep_as(sides[kept], "best")
     choice = Choice(kept, {name: one.kad for name, one in heard.items()}, error, heard["fit"].clips)
     write_json(run.folder / CHOICE, asdict(choice))

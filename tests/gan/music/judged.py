@@ -66,14 +66,13 @@ class Tasted(Made):
         return {"kad": kad}, ("silent clips",) if temperature > self.silent else ()
 
 
-def keep(run: Run, name: str, weight: float, *, best: bool) -> None:
-    """Write a checkpoint of the stage and the epoch that its name is made of; the log has its weight as KAD."""
+def keep(run: Run, name: str, weight: float, *known_as: str) -> None:
+    """Write a checkpoint of the stage and the epoch that its name is made of, known under other names, too."""
     game = small_game()
     with torch.no_grad():
         game.average.enter.bias.fill_(weight)
     stage, epoch = name.split("-")
-    run.rows.append({"epoch": int(epoch), "stage": stage, "kad": weight})
-    run.save(name, Checkpoint(game.tensors(), {"position": {"stage": stage, "epoch": int(epoch)}}), best=best)
+    run.save(name, Checkpoint(game.tensors(), {"position": {"stage": stage, "epoch": int(epoch)}}), known_as=known_as)
 
 
 def moved(taste: Taste, strength: float, temperature: float) -> Taste:

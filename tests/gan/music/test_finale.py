@@ -31,9 +31,8 @@ def best_of(run: Run) -> float:
 @pytest.mark.parametrize(("game", "kept"), [(4.0, "game"), (6.0, "fit")])
 @pytest.mark.parametrize("was_best", [False, True])
 def test_the_nearer_is_kept_whatever_the_epochs_said(run: Run, game: float, kept: str, was_best: bool) -> None:
-    keep(run, "fit-1", 5.0, best=True)
-    run.keep_as("best", "fit")
-    keep(run, "game-2", game, best=was_best)
+    keep(run, "fit-1", 5.0, "best", "fit")
+    keep(run, "game-2", game, "game", *["best"] * was_best)
     stage = Made()
     choice = chosen(stage, run)
     assert (choice.kept, choice.kad) == (kept, {"fit": 5.0, "game": game})
@@ -47,34 +46,18 @@ def test_the_nearer_is_kept_whatever_the_epochs_said(run: Run, game: float, kept
     assert purposes[::2] == purposes[1::2] == [("choice", number) for number in range(4)]
 
 
-def test_what_was_best_of_the_game_takes_part_before_what_it_ended_with(run: Run) -> None:
-    keep(run, "fit-1", 5.0, best=True)
-    run.keep_as("best", "fit")
-    keep(run, "game-2", 3.0, best=True)
-    keep(run, "game-3", 9.0, best=False)
+def test_the_best_of_the_game_takes_part_and_not_what_it_ended_with(run: Run) -> None:
+    keep(run, "fit-1", 5.0, "best", "fit")
+    keep(run, "game-2", 4.0, "game")
+    keep(run, "game-3", 9.0)
     choice = chosen(Made(), run)
-    assert choice.kad["game"] == 3.0
-    assert best_of(run) == 3.0
-
-
-def test_a_rejected_game_that_goes_on_is_its_best_epoch_again(run: Run) -> None:
-    keep(run, "fit-1", 5.0, best=True)
-    run.keep_as("best", "fit")
-    keep(run, "game-2", 6.0, best=False)
-    assert chosen(Made(), run).kept == "fit"
-    assert contenders(run) == {"fit": "fit", "game": "game"}
-    keep(run, "game-3", 9.0, best=False)
-    assert contenders(run) == {"fit": "fit", "game": "game"}
-    keep(run, "game-4", 5.5, best=False)
-    assert contenders(run) == {"fit": "fit", "game": "newest"}
-    assert chosen(Made(), run).kad == {"fit": 5.0, "game": 5.5}
-    assert weight_of(run, "game") == 5.5
+    assert choice.kad["game"] == 4.0
+    assert best_of(run) == 4.0
 
 
 def test_a_game_that_raises_an_alarm_is_rejected(run: Run) -> None:
-    keep(run, "fit-1", 5.0, best=True)
-    run.keep_as("best", "fit")
-    keep(run, "game-2", 4.0, best=False)
+    keep(run, "fit-1", 5.0, "best", "fit")
+    keep(run, "game-2", 4.0, "game")
     choice = chosen(Made(alarm=4.0), run)
     assert choice.kept == "fit"
     assert "rejected" in str(choice)
@@ -83,9 +66,8 @@ def test_a_game_that_raises_an_alarm_is_rejected(run: Run) -> None:
 
 def test_the_error_of_the_difference_is_told(run: Run) -> None:
     """Differences of 0, 2, 0 and 2 after one of -0.5 each are 0.5 on average, and their standard error is 0.58."""
-    keep(run, "fit-1", 5.0, best=True)
-    run.keep_as("best", "fit")
-    keep(run, "game-2", 4.5, best=False)
+    keep(run, "fit-1", 5.0, "best", "fit")
+    keep(run, "game-2", 4.5, "game")
     choice = chosen(Made(more=2.0), run)
     assert choice.kad["game"] - choice.kad["fit"] == pytest.approx(0.5)
     assert choice.error == pytest.approx(0.577, abs=1e-3)
@@ -94,9 +76,8 @@ def test_the_error_of_the_difference_is_told(run: Run) -> None:
 
 
 def test_where_time_is_over_a_few_clips_decide(run: Run) -> None:
-    keep(run, "fit-1", 5.0, best=True)
-    run.keep_as("best", "fit")
-    keep(run, "game-2", 4.0, best=False)
+    keep(run, "fit-1", 5.0, "best", "fit")
+    keep(run, "game-2", 4.0, "game")
     choice = chosen(Made(), run, Clock(1e-9, 0))
     assert choice.clips == TOGETHER
     assert [seconds_for(minutes) for minutes in (0, 1, 4, 20)] == [0, 12, 48, 240]
@@ -104,11 +85,9 @@ def test_where_time_is_over_a_few_clips_decide(run: Run) -> None:
 
 def test_without_a_game_there_is_no_choice(run: Run) -> None:
     assert contenders(run) == {}
-    keep(run, "fit-1", 5.0, best=True)
+    keep(run, "fit-1", 5.0, "best", "fit")
     assert contenders(run) == {}
-    run.keep_as("best", "fit")
-    assert contenders(run) == {}
-    keep(run, "game-2", 6.0, best=False)
-    assert contenders(run) == {"fit": "fit", "game": "newest"}
-    keep(run, "game-3", 4.0, best=True)
-    assert contenders(run) == {"fit": "fit", "game": "best"}
+    keep(run, "game-2", 6.0)
+    assert contenders(run) == {}, "nothing that it made was music"
+    keep(run, "game-3", 4.0, "game")
+    assert contenders(run) == {"fit": "fit", "game": "game"}

@@ -80,7 +80,7 @@ def found_in(run: Run, which: str) -> dict[str, float]:
 
 @pytest.mark.parametrize(("name", "usual"), [("fit", FITTED), ("game", PLAYED)])
 def test_a_taste_is_found_by_clips_of_the_same_noise(run: Run, name: str, usual: Taste) -> None:
-    keep(run, f"{name}-1", 5.0, best=True)
+    keep(run, f"{name}-1", 5.0, "best")
     stage = Tasted(best=moved(usual, 1.25, 1.1))
     assert tune(stage, run, "best", SCREEN, ENDLESS) == (usual, moved(usual, 1.3, 1.08))
     assert {weight for weight, *_ in stage.asked} == {5.0}
@@ -89,7 +89,7 @@ def test_a_taste_is_found_by_clips_of_the_same_noise(run: Run, name: str, usual:
 
 
 def test_a_search_that_was_not_confirmed_in_time_is_not_made_again(run: Run) -> None:
-    keep(run, "fit-1", 5.0, best=True)
+    keep(run, "fit-1", 5.0, "best")
     stage = Tasted(moved(FITTED, 1.3, 1 / 1.08))
     tastes = tune(stage, run, "best", SCREEN, ENDLESS)
     assert len(tastes) == 2
@@ -101,7 +101,7 @@ def test_a_search_that_was_not_confirmed_in_time_is_not_made_again(run: Run) -> 
 
 
 def test_a_search_that_ends_where_it_began_is_not_made_again(run: Run) -> None:
-    keep(run, "game-1", 5.0, best=True)
+    keep(run, "game-1", 5.0, "best")
     stage = Tasted(best=PLAYED)
     assert tune(stage, run, "best", SCREEN, ENDLESS) == (PLAYED,)
     tried = len(stage.asked)
@@ -111,13 +111,13 @@ def test_a_search_that_ends_where_it_began_is_not_made_again(run: Run) -> None:
 
 
 def test_a_temperature_with_an_alarm_is_not_taken(run: Run) -> None:
-    keep(run, "game-1", 5.0, best=True)
+    keep(run, "game-1", 5.0, "best")
     assert tune(Tasted(best=moved(PLAYED, 1, 1.6), silent=1.3), run, "best", SCREEN, ENDLESS) == (PLAYED,)
 
 
 @pytest.mark.parametrize("closing", [99.0, 40.0])
 def test_without_time_for_two_the_usual_taste_stays(run: Run, closing: float) -> None:
-    keep(run, "game-1", 5.0, best=True)
+    keep(run, "game-1", 5.0, "best")
     clock = Clock(1, time.monotonic())
     clock.closing = closing
     stage = Tasted(best=moved(PLAYED, 1, 0.8))
@@ -126,7 +126,7 @@ def test_without_time_for_two_the_usual_taste_stays(run: Run, closing: float) ->
 
 
 def test_what_comes_later_has_as_much_of_the_time(run: Run) -> None:
-    keep(run, "game-1", 5.0, best=True)
+    keep(run, "game-1", 5.0, "best")
     clock = Clock(1, time.monotonic())
     clock.closing = 20.0  # two tries are 40 of 57 seconds
     stage = Tasted(best=moved(PLAYED, 1, 0.8))
@@ -138,7 +138,7 @@ def test_what_comes_later_has_as_much_of_the_time(run: Run) -> None:
 
 @pytest.mark.parametrize("better", [True, False])
 def test_what_was_found_is_taken_where_new_clips_agree(run: Run, better: bool) -> None:
-    keep(run, "fit-1", 5.0, best=True)
+    keep(run, "fit-1", 5.0, "best")
     found = moved(FITTED, 1.3, 1.08)
     stage, said = Tasted(best=found if better else FITTED), Console(file=StringIO(), width=200)
     heard = hear(stage, run, {"fit": "best"}, {"fit": (FITTED, found)}, Screen(said), ENDLESS)["fit"]
@@ -153,7 +153,7 @@ def test_what_was_found_is_taken_where_new_clips_agree(run: Run, better: bool) -
 
 
 def test_a_taste_that_raises_an_alarm_gives_way_to_one_that_does_not(run: Run) -> None:
-    keep(run, "fit-1", 5.0, best=True)
+    keep(run, "fit-1", 5.0, "best")
     found = moved(FITTED, 1, 1.08)
     stage = Tasted(best=found, silent=FITTED.temperature)
     heard = hear(stage, run, {"fit": "best"}, {"fit": (FITTED, found)}, SCREEN, ENDLESS)["fit"]
