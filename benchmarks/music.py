@@ -22,7 +22,7 @@ from typing import Any
 
 from fastgan.measure.words import TITLES
 
-STEPS = "--minutes 0 --encoder-epochs 4 --fit-epochs 12 --epochs 5".split()  # of 200 steps each
+STEPS = "--minutes 0 --encoder-epochs 4 --fit-epochs 8 --epochs 8".split()  # of 200 steps each
 PIECES = "--count 10 --seconds 20".split()
 GAME, FIT, PAPER = "generated", "generated, fit alone", "generated, preset paper"
 REJECTED = "generated, rejected game"
@@ -57,31 +57,39 @@ def train(run: Path, *told: str | Path) -> None:
         command("train", *told, "--out", run)
 
 
-def measured(run: Path, name: str, *told: str, number: int = 1) -> list[Set]:
-    """Make ten pieces with a run and compare them with its music: all sets, the pieces under this name.
+def measured(run: Path, told: dict[str, list[str]], number: int = 1) -> list[Set]:
+    """Make ten pieces with a run in each of some ways, and compare them with its music.
 
-    The number chooses beginnings and noise, the same for all.
+    Args:
+        run: trained.
+        told: what `generate` is told, by what the pieces are called.
+        number: chooses beginnings and noise, the same for all.
+
+    Returns:
+        All sets, the pieces under their names.
     """
-    pieces = run.with_name(f"{run.name}, {name}" + (f", {number}" if number > 1 else ""))
-    found = pieces / "evaluation" / "evaluation.json"
+    apart = f", {number}" if number > 1 else ""
+    folders = {name: run.with_name(f"{run.name}, {name}{apart}") for name in told}
+    first, *others = folders.values()
+    found = first / "evaluation" / "evaluation.json"
     if not found.exists():
-        command("generate", run, *PIECES, "--seed", str(number), *told, "--out", pieces)
-        command("evaluate", run, pieces, "--train-clips", "0")
+        for name, folder in folders.items():
+            command("generate", run, *PIECES, "--seed", str(number), *told[name], "--out", folder)
+        command("evaluate", run, first, *others, "--train-clips", "0")
     sets: list[Set] = json.loads(found.read_text())["sets"]
-    return [one | ({"name": name} if one["name"] == GAME else {}) for one in sets]
+    made = [one["name"] for one in sets if one["name"].startswith("generated")]
+    names = dict(zip(made, told, strict=True))  # sets are in the order of the command
+    return [one | {"name": names.get(one["name"], one["name"])} for one in sets]
 
 
 def sets_of(run: Path, count: int) -> Iterator[Set]:
     """Everything that is measured of one seed; the music and its anchors once. The choice is fit where the game was rejected."""
     for number in range(1, count + 1):
-        fit = measured(run, FIT, "--checkpoint", "fit", number=number)
-        yield from (one for one in fit if number == 1 or one["name"] == FIT)
-        if kept(run):
-            game = measured(run, GAME, number=number)
-        else:
-            yield from (one | {"name": GAME} for one in fit if one["name"] == FIT)
-            game = measured(run, REJECTED, "--checkpoint", "game", number=number)
-        yield from (one for one in game if one["name"] in (GAME, REJECTED))
+        game = GAME if kept(run) else REJECTED
+        found = measured(run, {FIT: ["--checkpoint", "fit"], game: ["--checkpoint", "game"]}, number)
+        yield from (one for one in found if number == 1 or one["name"] in (FIT, game))
+        if game == REJECTED:
+            yield from (one | {"name": GAME} for one in found if one["name"] == FIT)
 
 
 def minutes_of(run: Path) -> float:
@@ -169,7 +177,7 @@ def main(told: list[str] | None = None, say: Say = print) -> None:
         run = asked.out / f"{asked.data.name}-paper"
         if not run.exists():
             train(run, "--preset", "paper", "--data", asked.data, "--minutes", f"{minutes_of(first):.1f}")
-        found[PAPER] = [one for one in measured(run, PAPER) if one["name"] == PAPER]
+        found[PAPER] = [one for one in measured(run, {PAPER: []}) if one["name"] == PAPER]
     say(f"\n{asked.data.name}\n\n{table(found)}")
     fit = [seed[FIT] for seed in seeds]
     chosen, played = [seed[GAME] for seed in seeds], [seed[REJECTED] or seed[GAME] for seed in seeds]

@@ -1,4 +1,4 @@
-"""`python -m fastgan.evaluate REAL GENERATED`: how near generated sound is to real music, beside anchors that say what that means."""
+"""`python -m fastgan.evaluate REAL GENERATED...`: how near generated sound is to real music, beside anchors that say what that means."""
 
 import sys
 from collections.abc import Sequence
@@ -34,8 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.add_argument(
             "generated",
             metavar="GENERATED",
-            help="folder of sounds, or of a run: what generate made with it",
+            help="folder of sounds, or of a run: what generate made with it; several are compared side by side",
             type=Path,
+            nargs="+",
         )
         told = vars(parser.parse_args(argv))
         return evaluate(told.pop("real"), told.pop("generated"), EvaluateConfig(**told))
@@ -43,8 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return finish("fastgan.evaluate", body)
 
 
-def evaluate(real: Path, generated: Path, config: EvaluateConfig) -> int:
-    """Measure the sounds and the anchors, print the table, write JSON and a page."""
+def evaluate(real: Path, generated: Sequence[Path], config: EvaluateConfig) -> int:
+    """Measure sets of sounds and the anchors, print the table, write JSON and a page."""
     screen, ears = Screen(), _ears()
     for reason in ears.absent:
         screen.say(f"left out: {reason}")
@@ -57,14 +58,16 @@ def evaluate(real: Path, generated: Path, config: EvaluateConfig) -> int:
             group=config.group,
             progress=lambda done, total, _: bar.update(done / total),
         )
-    made = choose(read_generated(generated, music.rate, config.seconds), config.clips)
+    sounds = {name: read_generated(place, music.rate, config.seconds) for name, place in _named(generated).items()}
+    fewest = min(config.clips, *map(len, sounds.values()))  # bands are of means over as many, distances grow with fewer
+    made = {name: choose(clips, fewest) for name, clips in sounds.items()}
     held_out = choose(music.held_out, config.clips)
     with screen.bar("listening to the music", 1) as bar:
         train = choose(music.train, config.train_clips or len(music.train))
-        comparison = Comparison(train, held_out, music.rate, ears, count=len(made), seed=config.seed, tick=bar.update)
+        comparison = Comparison(train, held_out, music.rate, ears, count=fewest, seed=config.seed, tick=bar.update)
     screen.say(f"the music: {music.split}")
-    sets = {HELD_OUT: held_out, GENERATED: made}
-    runs = (reconstruction(place, held_out, music.rate) for place in (generated, real))  # the sounds may lie elsewhere
+    sets = {HELD_OUT: held_out, **made}
+    runs = (reconstruction(place, held_out, music.rate) for place in (*generated, real))  # the sounds may lie elsewhere
     rebuilt = next((clips for clips in runs if clips is not None), None)
     if rebuilt is not None:
         sets[RECONSTRUCTION] = [level(clip) for clip in rebuilt]
@@ -79,7 +82,7 @@ def evaluate(real: Path, generated: Path, config: EvaluateConfig) -> int:
             bar.update(number / len(sets))
     found = with_positions(found, HELD_OUT, SHAPED)
     _print(screen, found)
-    folder = Path(config.out) if config.out else (generated / "evaluation")
+    folder = Path(config.out) if config.out else (generated[0] / "evaluation")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -95,10 +98,20 @@ def evaluate(real: Path, generated: Path, config: EvaluateConfig) -> int:
         "bands": bands,
     }
     write_json(folder / "evaluation.json", told | {"sets": [asdict(one) for one in found]})
-    judged = next(one for one in found if one.name == GENERATED)
+    judged = [one for one in found if one.name in made]
     write_page(folder / "evaluation.html", "Generated sound beside real music", pieces_of(found, judged, told))
     screen.say(f"done: {printable(folder / 'evaluation.html')}, and evaluation.json beside it")
     return 0
+
+
+def _named(generated: Sequence[Path]) -> dict[str, Path]:
+    """Sets of sounds by what they are called: by their folders, where there are several."""
+    if len(generated) == 1:
+        return {GENERATED: generated[0]}
+    names = [place.resolve().name for place in generated]
+    if len(set(names)) < len(names):
+        names = [str(place) for place in generated]
+    return {f"{GENERATED}: {printable(name)}": place for name, place in zip(names, generated, strict=True)}
 
 
 def _ears() -> Ears:

@@ -56,12 +56,12 @@ def row_of(one: Measured, found: Sequence[Measured]) -> list[str]:
     ]
 
 
-def pieces_of(found: Sequence[Measured], generated: Measured, told: Mapping[str, Any]) -> list[Piece]:
+def pieces_of(found: Sequence[Measured], generated: Sequence[Measured], told: Mapping[str, Any]) -> list[Piece]:
     """The page.
 
     Args:
         found: the sets.
-        generated: the one that all is about.
+        generated: those that all is about.
         told: what they were measured with: "train_clips", "seconds", "rate", "split", "fewest_patches", "absent", "bands".
     """
     bands = [
@@ -69,12 +69,14 @@ def pieces_of(found: Sequence[Measured], generated: Measured, told: Mapping[str,
         for name, ends in told["bands"].items()
     ]
     pieces: list[Piece] = [
-        Verdict(
-            not generated.vetoed,
-            f"{generated.name}: {generated.verdict}" + ("; its distances say nothing" if generated.vetoed else ""),
+        *(
+            Verdict(
+                not one.vetoed, f"{one.name}: {one.verdict}" + ("; its distances say nothing" if one.vetoed else "")
+            )
+            for one in generated
         ),
         Text(
-            f"Sets of up to {generated.clips} pieces of {told['seconds']:g} s at {told['rate']:,} Hz, all at one loudness, measured "
+            f"Sets of up to {generated[0].clips} pieces of {told['seconds']:g} s at {told['rate']:,} Hz, all at one loudness, measured "
             f"against {told['train_clips']} pieces of the music that may have been learnt from. The music "
             f"has {told['split']}."
         ),

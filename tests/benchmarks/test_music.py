@@ -46,13 +46,13 @@ def test_sets_without_a_value_are_left_out_of_the_mean(name: str) -> None:
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_a_rejected_game_is_measured_too(kept: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    def measured(run: Path, name: str, *told: str, number: int = 1) -> list[dict[str, Any]]:
-        return [one(9.0, "real, held out"), one(10.0 + number, name)]
+    def measured(run: Path, told: dict[str, list[str]], number: int = 1) -> list[dict[str, Any]]:
+        return [one(9.0, "real, held out"), *(one(10.0 + number, name) for name in told)]
 
     monkeypatch.setattr(music, "measured", measured)
     monkeypatch.setattr(music, "kept", lambda run: kept)
     names = [one["name"] for one in sets_of(Path("run"), 2)]
-    each = [FIT, GAME] if kept else [FIT, GAME, REJECTED]
+    each = [FIT, GAME] if kept else [FIT, REJECTED, GAME]
     assert names == ["real, held out", *each, *each]
 
 

@@ -98,6 +98,32 @@ def test_fad_is_extrapolated_where_there_are_enough_patches(folders, monkeypatch
     assert found["sets"][2]["fad_infinity"] is None, "6 patches are too few"
 
 
+def test_several_sets_stand_side_by_side_as_each_would_alone(folders, music, monkeypatch):
+    monkeypatch.setattr(evaluate, "_ears", lambda: Ears(Model(), None))
+    real, made = folders
+    other = music(per_genre=3, genres=("others",), seconds=6.5, name="other")
+    told = [str(real), "--seconds", "3", "--clips", "4"]
+    assert evaluate.main([told[0], str(other), str(made), *told[1:]]) == 0
+    found = json.loads((other / "evaluation" / "evaluation.json").read_text())["sets"]
+    together = {one["name"]: one for one in found}
+    assert [*together][2:4] == ["generated: other", "generated: generated"]
+    assert "generated: other: healthy" in (other / "evaluation" / "evaluation.html").read_text()
+    for place in (other, made):
+        assert evaluate.main([told[0], str(place), *told[1:]]) == 0
+        alone = json.loads((place / "evaluation" / "evaluation.json").read_text())["sets"][2]
+        assert alone | {"name": ""} == together[f"generated: {place.name}"] | {"name": ""}
+
+
+def test_sets_are_compared_at_the_size_of_the_least(folders, music, monkeypatch):
+    monkeypatch.setattr(evaluate, "_ears", lambda: Ears(None, None, ()))
+    real, made = folders
+    (made.parent / "more").mkdir()
+    more = music(per_genre=5, genres=("more",), seconds=6.5, name="more/generated")
+    assert evaluate.main([str(real), str(made), str(more), "--seconds", "3"]) == 0
+    found = json.loads((made / "evaluation" / "evaluation.json").read_text())["sets"]
+    assert {one["name"]: one["clips"] for one in found[2:4]} == {f"generated: {made}": 4, f"generated: {more}": 4}
+
+
 def test_bad_input_is_named(music, tmp_path, capsys):
     assert evaluate.main([str(tmp_path / "no"), str(tmp_path / "no")]) == 2
     assert evaluate.main([str(tmp_path), str(tmp_path), "--seconds", "1"]) == 2
