@@ -22,7 +22,7 @@ from typing import Any
 
 from fastgan.measure.words import TITLES
 
-STEPS = "--minutes 0 --encoder-epochs 4 --fit-epochs 8 --epochs 8".split()  # of 200 steps each
+STEPS = "--minutes 0 --encoder-epochs 4 --fit-epochs 12 --epochs 5".split()  # of 200 steps each
 PIECES = "--count 10 --seconds 20".split()
 GAME, FIT, PAPER = "generated", "generated, fit alone", "generated, preset paper"
 REJECTED = "generated, rejected game"

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -176,7 +177,7 @@ class Loop:
             self._step_back(stage)
             row["stepped_back"] = True
         self.run.log(row)
-        self._save(stage, *["best"] * best, *[stage.name] * (best_here and stage.goes_on))
+        self._save(stage, known_as=["best"] * best + [stage.name] * (best_here and stage.goes_on))
         self.screen.row(row)
         self.clock.closing = time.monotonic() - began
 
@@ -195,7 +196,7 @@ class Loop:
 
         return tick
 
-    def _save(self, stage: Stage, *known_as: str) -> None:
+    def _save(self, stage: Stage, known_as: Sequence[str] = ()) -> None:
         at = self.position
         name = f"{at.stage}-{at.epoch:04d}-{at.stage_step:09d}"
         if name != self._saved:

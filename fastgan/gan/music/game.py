@@ -141,7 +141,9 @@ class MusicGame(Networks):
         return (self.encoder.spread / self.encoder.spread.mean()).repeat(self.group)
 
     @torch.no_grad()
-    def follow(self, keep: float) -> None:
-        """Move the average towards the generator; `keep` is the share that stays."""
-        ours, theirs = (tuple(network.parameters()) for network in (self.average, self.generator))
-        torch._foreach_lerp_(ours, theirs, 1 - keep)
+    def follow(self, keep: float, share: float = 1.0) -> None:
+        """Move the average towards where the generator has come from its teacher, or only this share of the way; `keep` of it stays."""
+        networks = self.average, self.generator, self.teacher
+        ours, theirs, taught = (tuple(network.parameters()) for network in networks)
+        aim = theirs if share == 1 else torch._foreach_lerp(taught, theirs, share)
+        torch._foreach_lerp_(ours, aim, 1 - keep)

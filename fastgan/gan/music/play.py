@@ -24,6 +24,9 @@ PLACES = 512
 DISTILLATION = 5.0
 """Weight of the squared distance from what the teacher makes of the same noise: at 1 a fight costs onsets, at 20 it changes little."""
 
+PLAYED_SHARE = 0.6
+"""How far the average goes from the teacher to the generator: music by weights between the two is nearer to music than that by either."""
+
 MATCHING = 1.0  # weight of feature matching
 PENALTY = (
     0.1  # weight of the critic's squared slope at real music: at 1 it sees nothing, at 0.03 it outruns the generator
@@ -66,7 +69,7 @@ def game_step(
     places = _play(game, shown, random)
     losses = critic_step(game, shown, places)
     losses |= generator_step(game, shown, places, adversarial_weight, fights=fights)
-    game.follow(keep)
+    game.follow(keep, PLAYED_SHARE)
     return losses
 
 

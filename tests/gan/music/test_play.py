@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch.testing import assert_close
 
 from fastgan.gan.music import play as module
 from fastgan.gan.music.game import MusicGame
@@ -79,6 +80,20 @@ def test_a_step_of_the_game_leaves_the_teacher_as_it_is(fights: bool) -> None:
         assert losses.keys() == {"d_loss", "d_accuracy", "d_slope", "g_adversarial", "g_matching", "g_distance"}
 
     assert changed(game, play) == {"critic", "generator", "average"}
+
+
+def test_music_is_made_by_weights_between_the_teacher_and_who_fights() -> None:
+    """Where the generator stands still, the average comes to rest at its share of the way from the teacher."""
+    game = ready()
+    torch.nn.init.constant_(game.generator.flow.point.weight, 1.0)
+    torch.nn.init.constant_(game.teacher.flow.point.weight, 0.0)
+    torch.nn.init.constant_(game.average.flow.point.weight, 9.0)
+    for _ in range(60):
+        game.follow(0.7, 0.6)
+    assert_close(game.average.flow.point.weight, torch.full_like(game.average.flow.point.weight, 0.6))
+    for _ in range(60):
+        game.follow(0.7)
+    assert_close(game.average.flow.point.weight, game.generator.flow.point.weight.detach())
 
 
 def test_two_steps_of_the_flow_learn_to_do_what_six_did() -> None:
