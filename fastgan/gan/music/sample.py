@@ -74,7 +74,7 @@ FIT_STEPS = 3
 """Steps of the flow after fit: coarse ones are calmer than fine ones, which more noise makes up for, and hold notes better."""
 
 FITTED = Taste(temperature=1.35, fine=0.9, spoilt=0.2, flow_steps=FIT_STEPS)
-PLAYED = Taste(temperature=1.25, fine=0.7, spoilt=0.2, flow_steps=FLOW_STEPS)
+PLAYED = replace(FITTED, flow_steps=FLOW_STEPS)
 
 
 @dataclass(frozen=True)
