@@ -72,10 +72,7 @@ def finish(stage: MusicStage, run: Run, *, seed: int, screen: Screen, clock: Clo
         screen.say("nothing that was made is music yet: train for longer, or on more music")
         return None
     sides = contenders(run) or {best.state["position"]["stage"]: "best"}
-    tastes = {
-        name: tune(stage, run, which, screen, clock, later=len(sides) - number)
-        for number, (name, which) in enumerate(sides.items())
-    }
+    tastes = tune(stage, run, sides, screen, clock)
     choice = None
     if max(len(sides), *map(len, tastes.values())) > 1:
         heard = hear(stage, run, sides, tastes, screen, clock)

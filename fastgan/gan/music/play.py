@@ -25,7 +25,7 @@ DISTILLATION = 5.0
 """Weight of the squared distance from what the teacher makes of the same noise: at 1 a fight costs onsets, at 20 it changes little."""
 
 PLAYED_SHARE = 0.6
-"""How far the average goes from the teacher to the generator: music by weights between the two is nearer to music than that by either."""
+"""How far the average goes from the teacher to the generator: all the way is too far on some music (docs/log.md)."""
 
 MATCHING = 1.0  # weight of feature matching
 PENALTY = (

@@ -1,13 +1,13 @@
-"""How a trained generator is best played: the judge climbs down to where it is nearest to the music, and new clips confirm it."""
+"""How trained generators are best played: the judge climbs down to where it is nearest to the music, and new clips confirm it."""
 
 import math
 import statistics
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastgan.gan.clock import Clock
-from fastgan.gan.music.sample import FOUND, Taste
+from fastgan.gan.music.sample import FITTED, FOUND, Taste
 from fastgan.gan.music.stages import JUDGED, FrameStage
 from fastgan.gan.progress import Screen
 from fastgan.gan.run import Run
@@ -51,51 +51,64 @@ class Heard(NamedTuple):
         return TOGETHER * len(self.kads)
 
 
-def tune(stage: FrameStage, run: Run, which: str, screen: Screen, clock: Clock, later: int = 0) -> tuple[Taste, ...]:
-    """Find how a checkpoint is best played.
+def tune(
+    stage: FrameStage, run: Run, sides: dict[str, str], screen: Screen, clock: Clock
+) -> dict[str, tuple[Taste, ...]]:
+    """Find how some checkpoints are best played, by one search for all of them.
+
+    They have learnt the same music and like the same (docs/log.md), and the clips of all are surer than those of one.
 
     Args:
-        stage: makes clips and judges them; the average of its networks becomes that of the checkpoint.
-        run: has it.
-        which: its name.
+        stage: makes clips and judges them; the average of its networks becomes that of one of the checkpoints.
+        run: has them.
+        sides: their names, by stage.
         screen: where to say it.
-        clock: ends the search, at what was the best by then.
-        later: how many things come after it that are to have as much of the time that is left.
+        clock: ends the search, at what was the best by then; it leaves the choice as much time as it takes for each of them.
 
     Returns:
-        Its tastes: the usual one and, beside it, what was found; only one where nothing was, or where it is known already.
+        Tastes by stage: the usual one and, beside it, what was found; only one where nothing was, or where it is known already.
     """
-    checkpoint = run.load(which)
-    assert checkpoint is not None
-    if all(name in checkpoint.state for name in FOUND):
-        return (Taste.of(checkpoint.state),)
-    name, tried = checkpoint.state["position"]["stage"], 0
-    usual, kept = Taste.after(name), clock.left() * later / (later + 1) if later else 0.0
-    if _PROMISED in checkpoint.state:  # by a search that was stopped before new clips were heard
-        return usual, replace(usual, **checkpoint.state[_PROMISED])
-    stage.game.load(checkpoint.tensors, ("average",))
-    with screen.bar(f"finding how {name} is best played", MOST_TRIED) as bar:
+    loaded = {name: run.load(which) for name, which in sides.items()}
+    states = {name: checkpoint.state for name, checkpoint in loaded.items() if checkpoint is not None}
+    sought = [name for name, state in states.items() if not all(dial in state for dial in FOUND)]
+    known = {name: (Taste.of(state),) for name, state in states.items() if name not in sought}
+    promised = next((states[name][_PROMISED] for name in sought if _PROMISED in states[name]), None)
+    tried, kept = 0, clock.left() / (len(sides) + 1)
 
-        def tick(share: float) -> None:
-            clock.check()
-            bar.update(tried + share)
+    def kad(taste: Taste) -> float | None:
+        nonlocal tried
+        to_come = 1 if tried else 2  # one alone would tell nothing
+        if clock.left() < kept + to_come * len(sought) * clock.closing:  # an epoch ends with as many clips
+            return None
+        kads, dials = list[float](), dict[str, Any](dials_of(taste))
+        for number, name in enumerate(sought):
+            checkpoint = loaded[name]
+            assert checkpoint is not None
 
-        def kad(taste: Taste) -> float | None:
-            nonlocal tried
-            to_come = 1 if tried else 2  # one alone would tell nothing
-            if clock.left() < kept + to_come * clock.closing:  # an epoch ends with as many clips
-                return None
-            judged, problems = stage.judge(stage.make(JUDGED, taste, tick, "taste"))
-            tried += 1
-            return math.inf if problems else judged["kad"]
+            def tick(share: float, done: int = number) -> None:
+                clock.check()
+                bar.update(tried + (done + share) / len(sought))
 
-        found = find_taste(usual, kad)
-    if found != usual:
-        run.annotate(which, {_PROMISED: dials_of(found)})
-        return usual, found
-    if tried:  # which need not be found out again
-        run.annotate(which, dials_of(usual))
-    return (usual,)
+            stage.game.load(checkpoint.tensors, ("average",))
+            played = replace(Taste.after(name), **dials)
+            judged, problems = stage.judge(stage.make(JUDGED, played, tick, "taste"))
+            kads.append(math.inf if problems else judged["kad"])
+        tried += 1
+        return statistics.mean(kads)
+
+    if sought and promised is None:  # else by a search that was stopped before new clips were heard
+        with screen.bar(f"finding how music by {' and '.join(sought)} is best played", MOST_TRIED) as bar:
+            found = dials_of(find_taste(FITTED, kad))
+        promised = found if found != dials_of(FITTED) else None
+        for name in sought:
+            if promised is not None:
+                run.annotate(sides[name], {_PROMISED: promised})
+            elif tried:  # which need not be found out again
+                run.annotate(sides[name], found)
+    usual = {name: Taste.after(name) for name in sought}
+    return known | {
+        name: (taste,) if promised is None else (taste, replace(taste, **promised)) for name, taste in usual.items()
+    }
 
 
 def find_taste(usual: Taste, kad: Callable[[Taste], float | None]) -> Taste:

@@ -2,10 +2,11 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from io import StringIO
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -80,11 +81,19 @@ def found_in(run: Run, which: str) -> dict[str, float]:
     return {name: state[name] for name in FOUND if name in state}
 
 
+def alone(stage: Tasted, run: Run, clock: Clock) -> tuple[Taste, ...]:
+    """The tastes of the best checkpoint, where there is no other side."""
+    best = run.load("best")
+    assert best is not None
+    (tastes,) = tune(stage, run, {best.state["position"]["stage"]: "best"}, SCREEN, clock).values()
+    return tastes
+
+
 @pytest.mark.parametrize(("name", "usual"), [("fit", FITTED), ("game", PLAYED)])
 def test_a_taste_is_found_by_clips_of_the_same_noise(run: Run, name: str, usual: Taste) -> None:
     keep(run, f"{name}-1", 5.0, "best")
     stage = Tasted(best=moved(usual, 1.25, 1.1))
-    assert tune(stage, run, "best", SCREEN, ENDLESS) == (usual, moved(usual, 1.3, 1.08))
+    assert alone(stage, run, ENDLESS) == (usual, moved(usual, 1.3, 1.08))
     assert {weight for weight, *_ in stage.asked} == {5.0}
     assert len({purpose for *_, purpose in stage.asked}) == 1
     assert found_in(run, "best") == {}  # for new clips to decide
@@ -93,30 +102,28 @@ def test_a_taste_is_found_by_clips_of_the_same_noise(run: Run, name: str, usual:
 def test_a_search_that_was_not_confirmed_in_time_is_not_made_again(run: Run) -> None:
     keep(run, "fit-1", 5.0, "best")
     stage = Tasted(moved(FITTED, 1.3, 1 / 1.08))
-    tastes = tune(stage, run, "best", SCREEN, ENDLESS)
+    tastes = alone(stage, run, ENDLESS)
     assert len(tastes) == 2
     made = len(stage.asked)
-    assert tune(stage, run, "best", SCREEN, ENDLESS) == tastes
+    assert alone(stage, run, ENDLESS) == tastes
     assert len(stage.asked) == made
     hear(stage, run, {"fit": "best"}, {"fit": tastes}, SCREEN, ENDLESS)
-    assert tune(stage, run, "best", SCREEN, ENDLESS) == tastes[1:]
+    assert alone(stage, run, ENDLESS) == tastes[1:]
 
 
 def test_a_search_that_ends_where_it_began_is_not_made_again(run: Run) -> None:
     keep(run, "game-1", 5.0, "best")
     stage = Tasted(best=PLAYED)
-    assert tune(stage, run, "best", SCREEN, ENDLESS) == (PLAYED,)
+    assert alone(stage, run, ENDLESS) == (PLAYED,)
     tried = len(stage.asked)
     assert tried > 2
-    assert tune(stage, run, "best", SCREEN, ENDLESS) == (PLAYED,)
+    assert alone(stage, run, ENDLESS) == (PLAYED,)
     assert len(stage.asked) == tried
 
 
 def test_a_temperature_with_an_alarm_is_not_taken(run: Run) -> None:
     keep(run, "game-1", 5.0, "best")
-    assert tune(Tasted(best=moved(PLAYED, 1, 1.6), silent=1.04 * PLAYED.temperature), run, "best", SCREEN, ENDLESS) == (
-        PLAYED,
-    )
+    assert alone(Tasted(best=moved(PLAYED, 1, 1.6), silent=1.04 * PLAYED.temperature), run, ENDLESS) == (PLAYED,)
 
 
 @pytest.mark.parametrize("closing", [99.0, 40.0])
@@ -125,19 +132,54 @@ def test_without_time_for_two_the_usual_taste_stays(run: Run, closing: float) ->
     clock = Clock(1, time.monotonic())
     clock.closing = closing
     stage = Tasted(best=moved(PLAYED, 1, 0.8))
-    assert tune(stage, run, "best", SCREEN, clock) == (PLAYED,)
+    assert alone(stage, run, clock) == (PLAYED,)
     assert (stage.asked, found_in(run, "best")) == ([], {})
 
 
-def test_what_comes_later_has_as_much_of_the_time(run: Run) -> None:
-    keep(run, "game-1", 5.0, "best")
-    clock = Clock(1, time.monotonic())
-    clock.closing = 20.0  # two tries are 40 of 57 seconds
+def test_the_choice_has_as_much_of_the_time_as_each_side(run: Run) -> None:
+    keep(run, "fit-1", 5.0, "best", "fit")
+    keep(run, "game-2", 6.0, "game")
+    clock, sides = Clock(1, time.monotonic()), {"fit": "fit", "game": "game"}
+    clock.closing = 10.0  # two tries of each are 40 seconds; of 57, two thirds are 38
     stage = Tasted(best=moved(PLAYED, 1, 0.8))
-    assert tune(stage, run, "best", SCREEN, clock, later=1) == (PLAYED,)
+    assert tune(stage, run, sides, SCREEN, clock) == {"fit": (FITTED,), "game": (PLAYED,)}
     assert stage.asked == []
-    tune(stage, run, "best", SCREEN, clock)
-    assert len(stage.asked) > 2
+    clock.closing = 8.0
+    tune(stage, run, sides, SCREEN, clock)
+    assert len(stage.asked) >= 4
+
+
+def test_both_sides_are_heard_in_each_taste_and_like_what_suits_both(run: Run) -> None:
+    """Fit likes it 1.2 times as warm, the game half as cool: so together 1.17 times as warm, one of the steps."""
+    keep(run, "fit-1", 5.0, "best", "fit")
+    keep(run, "game-2", 6.0, "game")
+
+    class Two(Tasted):
+        def heard(self, clips: Sequence[np.ndarray]) -> tuple[dict[str, float], tuple[str, ...]]:
+            weight, warmth = self.asked[-1][0], clips[0][0] / FITTED.temperature
+            return {"kad": abs(warmth - 1.2) if weight == 5 else 0.1 * abs(warmth - 0.5)}, ()
+
+    sides = {"fit": "fit", "game": "game"}
+    stage = Two(best=FITTED)
+    found = {"temperature": FITTED.temperature * 1.08**2, "style_strength": 1.0}
+    tastes = tune(stage, run, sides, SCREEN, ENDLESS)
+    assert tastes == {
+        name: (usual, replace(usual, **{dial: pytest.approx(value) for dial, value in found.items()}))
+        for name, usual in (("fit", FITTED), ("game", PLAYED))
+    }
+    assert [weight for weight, *_ in stage.asked] == [5, 6] * (len(stage.asked) // 2)
+    assert [taste.flow_steps for _, taste, _ in stage.asked[:2]] == [FITTED.flow_steps, PLAYED.flow_steps]
+
+
+def test_who_is_known_already_is_not_heard_again(run: Run) -> None:
+    keep(run, "fit-1", 5.0, "best", "fit")
+    run.annotate("fit", {"temperature": 1.1, "style_strength": 2.0})
+    keep(run, "game-2", 6.0, "game")
+    stage = Tasted(best=moved(PLAYED, 1.3, 1))
+    tastes = tune(stage, run, {"fit": "fit", "game": "game"}, SCREEN, ENDLESS)
+    assert tastes["fit"] == (replace(FITTED, temperature=1.1, style_strength=2.0),)
+    assert tastes["game"] == (PLAYED, moved(PLAYED, 1.3, 1))
+    assert {weight for weight, *_ in stage.asked} == {6.0}
 
 
 @pytest.mark.parametrize("better", [True, False])
