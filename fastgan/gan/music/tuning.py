@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from fastgan.gan.checkpoint import Checkpoint
 from fastgan.gan.clock import Clock
 from fastgan.gan.music.sample import FITTED, FOUND, Taste
 from fastgan.gan.music.stages import JUDGED, FrameStage
 from fastgan.gan.progress import Screen
 from fastgan.gan.run import Run
+from fastgan.gan.stage import Tick
 
 _PROMISED = "promised"  # in the state of a checkpoint: a taste that new clips have not confirmed yet
 
@@ -68,47 +70,43 @@ def tune(
     Returns:
         Tastes by stage: the usual one and, beside it, what was found; only one where nothing was, or where it is known already.
     """
-    loaded = {name: run.load(which) for name, which in sides.items()}
-    states = {name: checkpoint.state for name, checkpoint in loaded.items() if checkpoint is not None}
-    sought = [name for name, state in states.items() if not all(dial in state for dial in FOUND)]
-    known = {name: (Taste.of(state),) for name, state in states.items() if name not in sought}
-    promised = next((states[name][_PROMISED] for name in sought if _PROMISED in states[name]), None)
-    tried, kept = 0, clock.left() / (len(sides) + 1)
-
-    def kad(taste: Taste) -> float | None:
-        nonlocal tried
-        to_come = 1 if tried else 2  # one alone would tell nothing
-        if clock.left() < kept + to_come * len(sought) * clock.closing:  # an epoch ends with as many clips
-            return None
-        kads, dials = list[float](), dict[str, Any](dials_of(taste))
-        for number, name in enumerate(sought):
-            checkpoint = loaded[name]
-            assert checkpoint is not None
-
-            def tick(share: float, done: int = number) -> None:
-                clock.check()
-                bar.update(tried + (done + share) / len(sought))
-
-            stage.game.load(checkpoint.tensors, ("average",))
-            played = replace(Taste.after(name), **dials)
-            judged, problems = stage.judge(stage.make(JUDGED, played, tick, "taste"))
-            kads.append(math.inf if problems else judged["kad"])
-        tried += 1
-        return statistics.mean(kads)
-
+    checkpoints = {name: one for name, which in sides.items() if (one := run.load(which)) is not None}
+    sought = {name: one for name, one in checkpoints.items() if not all(dial in one.state for dial in FOUND)}
+    promised = next((one.state[_PROMISED] for one in sought.values() if _PROMISED in one.state), None)
     if sought and promised is None:  # else by a search that was stopped before new clips were heard
+        tried, kept = 0, clock.left() / (len(sides) + 1)
         with screen.bar(f"finding how music by {' and '.join(sought)} is best played", MOST_TRIED) as bar:
+
+            def kad(taste: Taste) -> float | None:
+                nonlocal tried
+                to_come = 1 if tried else 2  # one alone would tell nothing
+                if clock.left() < kept + to_come * len(sought) * clock.closing:  # an epoch ends with as many clips
+                    return None
+                value = _kad_of_all(stage, sought, taste, lambda _: clock.check())
+                tried += 1
+                bar.update(tried)
+                return value
+
             found = dials_of(find_taste(FITTED, kad))
         promised = found if found != dials_of(FITTED) else None
-        for name in sought:
-            if promised is not None:
-                run.annotate(sides[name], {_PROMISED: promised})
-            elif tried:  # which need not be found out again
-                run.annotate(sides[name], found)
-    usual = {name: Taste.after(name) for name in sought}
-    return known | {
-        name: (taste,) if promised is None else (taste, replace(taste, **promised)) for name, taste in usual.items()
-    }
+        if tried:  # so that it need not be found out again
+            for name in sought:
+                run.annotate(sides[name], found if promised is None else {_PROMISED: promised})
+    tastes: dict[str, tuple[Taste, ...]] = {name: (Taste.of(one.state),) for name, one in checkpoints.items()}
+    if promised is not None:
+        tastes |= {name: (Taste.after(name), replace(Taste.after(name), **promised)) for name in sought}
+    return tastes
+
+
+def _kad_of_all(stage: FrameStage, checkpoints: dict[str, Checkpoint], taste: Taste, tick: Tick) -> float:
+    """KAD of a dozen clips by each checkpoint in a taste, on average; infinite where some are degenerate."""
+    kads, dials = list[float](), dict[str, Any](dials_of(taste))
+    for name, checkpoint in checkpoints.items():
+        stage.game.load(checkpoint.tensors, ("average",))
+        clips = stage.make(JUDGED, replace(Taste.after(name), **dials), tick, "taste")
+        judged, problems = stage.judge(clips)
+        kads.append(math.inf if problems else judged["kad"])
+    return statistics.mean(kads)
 
 
 def find_taste(usual: Taste, kad: Callable[[Taste], float | None]) -> Taste:
