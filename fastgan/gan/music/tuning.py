@@ -26,13 +26,18 @@ class Dial(NamedTuple):
     name: str
     factor: float  # from one try to the next; its inverse the other way
     furthest: int  # steps from where the search begins, at most
+    both: bool  # whether the other way is tried, too
 
 
-DIALS = (Dial("temperature", 1 / 1.08, 4), Dial("style_strength", 1.3, 3))
-"""What is tried, in this order: a run of few minutes has time for the first alone, and gains more by it (docs/log.md)."""
+DIALS = (Dial("temperature", 1 / 1.08, 4, both=True), Dial("style_strength", 1.3, 3, both=False))
+"""What is tried, in this order: a run of few minutes has time for the first alone, and gains more by it (docs/log.md). What is made
+lies nearer to the mean of all music than what it was told, never further away."""
 
-MOST_TRIED = 1 + sum(dial.furthest + 1 for dial in DIALS)
-"""Tastes that are tried, at most: the usual one and, of each dial, one the wrong way and the steps."""
+PATIENCE = 2
+"""Steps in a row that may lead up before the search turns back: one is often so by the luck of a dozen clips."""
+
+MOST_TRIED = 1 + sum(dial.furthest + PATIENCE * dial.both for dial in DIALS)
+"""Tastes that are tried, at most: the usual one and, of each dial, some the wrong way and the steps."""
 
 
 class Heard(NamedTuple):
@@ -110,10 +115,10 @@ def _kad_of_all(stage: FrameStage, checkpoints: dict[str, Checkpoint], taste: Ta
 
 
 def find_taste(usual: Taste, kad: Callable[[Taste], float | None]) -> Taste:
-    """Go from the usual taste to where KAD is least: each dial one way, or the other way where the first step leads up.
+    """Go from the usual taste to where KAD is least: each dial one way, or the other way where the first leads up.
 
     How much noise is best, and how strongly a piece is to be told its style, differs by the music and by how much was learnt of
-    it; KAD over either is a bowl (docs/log.md), so a step that leads up ends the search of a dial.
+    it; KAD over either is a bowl (docs/log.md), so steps that lead up end the search of a dial.
 
     Args:
         usual: to begin with.
@@ -123,18 +128,22 @@ def find_taste(usual: Taste, kad: Callable[[Taste], float | None]) -> Taste:
     found, least = usual, kad(usual)
     if least is None:
         return usual
-    for name, factor, furthest in DIALS:
-        before = found
-        for way in (factor, 1 / factor):
-            for _ in range(furthest):
-                tried = replace(found, **{name: getattr(found, name) * way})
+    for name, factor, furthest, both in DIALS:
+        begin = found
+        for way in (factor, 1 / factor) if both else (factor,):
+            up = 0
+            for step in range(1, furthest + 1):
+                tried = replace(begin, **{name: getattr(begin, name) * way**step})
                 value = kad(tried)
                 if value is None:
                     return found
                 if math.isnan(value) or value >= least:
-                    break
-                least, found = value, tried
-            if found is not before:
+                    up += 1
+                    if up == PATIENCE:
+                        break
+                else:
+                    least, found, up = value, tried, 0
+            if found is not begin:
                 break
     return found
 

@@ -44,12 +44,19 @@ def test_the_bottom_of_a_bowl_is_found_to_half_a_step(usual: Taste, strength: fl
         return 8 + sum(60 * math.log(getattr(taste, dial.name) / getattr(lowest, dial.name)) ** 2 for dial in DIALS)
 
     found, tried = search(usual, bowl)
-    for name, factor, furthest in DIALS:
+    for name, factor, furthest, both in DIALS:
         step, begin = abs(math.log(factor)), math.log(getattr(usual, name))
-        nearest = min(max(math.log(getattr(lowest, name)), begin - furthest * step), begin + furthest * step)
+        least = begin - furthest * step * both
+        nearest = min(max(math.log(getattr(lowest, name)), least), begin + furthest * step)
         assert abs(math.log(getattr(found, name)) - nearest) <= step / 2 + 1e-9
     assert len(tried) == len(set(tried)) <= MOST_TRIED
     assert (found.fine, found.spoilt, found.flow_steps) == (usual.fine, usual.spoilt, usual.flow_steps)
+
+
+def test_one_step_that_leads_up_does_not_end_a_search() -> None:
+    by_strength = {1.0: 8.0, 1.3: 8.5, 1.69: 7.0, 2.197: 7.5}
+    found, _ = search(FITTED, lambda taste: by_strength[round(taste.style_strength, 3)] + abs(taste.temperature - 1.35))
+    assert found == replace(FITTED, style_strength=pytest.approx(1.69))
 
 
 def test_what_is_best_already_stays_to_the_bit() -> None:
