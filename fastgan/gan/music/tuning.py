@@ -26,17 +26,19 @@ class Dial(NamedTuple):
     name: str
     factor: float  # from one try to the next; its inverse the other way
     furthest: int  # steps from where the search begins, at most
-    both: bool  # whether the other way is tried, too
+    back: int  # the same the other way
 
 
-DIALS = (Dial("temperature", 1 / 1.08, 4, both=True), Dial("style_strength", 1.3, 3, both=False))
-"""What is tried, in this order: a run of few minutes has time for the first alone, and gains more by it (docs/log.md). What is made
-lies nearer to the mean of all music than what it was told, never further away."""
+DIALS = (Dial("temperature", 1 / 1.08, 4, back=1), Dial("style_strength", 1.3, 3, back=0))
+"""What is tried, in this order: a run of few minutes has time for the first alone, and gains more by it (docs/log.md).
+
+Two steps warmer the judge's clips of 10 s may be nearer, longer pieces are not, and change faster than music does. What is made lies
+nearer to the mean of all music than what it was told, never further away."""
 
 PATIENCE = 2
 """Steps in a row that may lead up before the search turns back: one is often so by the luck of a dozen clips."""
 
-MOST_TRIED = 1 + sum(dial.furthest + PATIENCE * dial.both for dial in DIALS)
+MOST_TRIED = 1 + sum(max(dial.furthest, PATIENCE + dial.back) for dial in DIALS)
 """Tastes that are tried, at most: the usual one and, of each dial, some the wrong way and the steps."""
 
 
@@ -128,11 +130,11 @@ def find_taste(usual: Taste, kad: Callable[[Taste], float | None]) -> Taste:
     found, least = usual, kad(usual)
     if least is None:
         return usual
-    for name, factor, furthest, both in DIALS:
+    for name, factor, furthest, back in DIALS:
         begin = found
-        for way in (factor, 1 / factor) if both else (factor,):
+        for way, most in ((factor, furthest), (1 / factor, back)):
             up = 0
-            for step in range(1, furthest + 1):
+            for step in range(1, most + 1):
                 tried = replace(begin, **{name: getattr(begin, name) * way**step})
                 value = kad(tried)
                 if value is None:
