@@ -157,7 +157,7 @@ def test_the_choice_has_as_much_of_the_time_as_each_side(run: Run) -> None:
 
 
 def test_both_sides_are_heard_in_each_taste_and_like_what_suits_both(run: Run) -> None:
-    """Fit likes it 0.85 times as warm, the game rather warmer, but that counts little: together they take the two steps that lie nearest to what fit likes."""
+    """Fit likes it 0.85 times as warm; the game likes it warmer, which counts little."""
     keep(run, "fit-1", 5.0, "best", "fit")
     keep(run, "game-2", 6.0, "game")
 
