@@ -24,7 +24,8 @@ class Stage(ABC):
         trains: names of the networks that learn.
         judged_by: the column of the log that says which checkpoint is best, the lower the better.
         share: of a run's minutes, beside the shares of the other stages.
-        goes_on: whether the measure compares with that of the stage before, so that the best of both is kept.
+        goes_on: whether the measure compares with that of the stage before, so that the best of both is kept, and that of the stage
+            under its own name.
         guards: names of the networks that go back to the best checkpoint when what they make is no music; none to let
             them go on whatever comes.
         game: the networks.
