@@ -1,7 +1,5 @@
 """What a run that makes music ends with: how fit and the game are best played, the choice between them, and a piece by what is kept."""
 
-import math
-import statistics
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from fastgan.gan.clock import Clock
 from fastgan.gan.music.guide import Course
 from fastgan.gan.music.sample import Taste, make_piece
 from fastgan.gan.music.stages import FrameStage, MusicStage
-from fastgan.gan.music.tuning import Heard, dials_of, hear, tune
+from fastgan.gan.music.tuning import Heard, dials_of, difference, hear, tune
 from fastgan.gan.progress import Screen
 from fastgan.gan.report import CHOICE
 from fastgan.gan.run import Run
@@ -107,9 +105,8 @@ def choose(run: Run, sides: dict[str, str], heard: dict[str, Heard]) -> Choice:
 
     Epochs are judged by a dozen clips, always the same, and the best of many is lucky with them; so this is by new ones.
     """
-    apart = [game - fit for game, fit in zip(heard["game"].kads, heard["fit"].kads, strict=True)]
-    error = statistics.stdev(apart) / math.sqrt(len(apart)) if len(apart) > 1 else 0.0
-    kept = "game" if statistics.mean(apart) < 0 and not heard["game"].alarm else "fit"
+    apart, error = difference(heard["game"], heard["fit"])
+    kept = "game" if apart < 0 and not heard["game"].alarm else "fit"
     run.keep_as(sides[kept], "best")
     choice = Choice(kept, {name: one.kad for name, one in heard.items()}, error, heard["fit"].clips)
     write_json(run.folder / CHOICE, asdict(choice))

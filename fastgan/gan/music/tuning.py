@@ -161,6 +161,7 @@ def hear(
     """Let checkpoints make the same new clips in each of their tastes, and write into each the one that is nearer to the music.
 
     What was the best of many is so by luck, too: the dozen clips that a taste was found by promise several times what new ones keep.
+    So it stays as usual where what was found is not nearer by more than the error.
 
     Args:
         stage: makes clips and judges them; the average of its networks becomes that of the last.
@@ -193,14 +194,28 @@ def hear(
                 break
     found = {}
     for name, which in sides.items():
-        found[name] = min((every[name, taste] for taste in tastes[name]), key=lambda one: (one.alarm, one.kad))
-        if len(tastes[name]) > 1:
+        usual, *others = (every[name, taste] for taste in tastes[name])
+        found[name] = next((other for other in others if is_nearer(other, usual)), usual)
+        if others:
             run.annotate(which, dials_of(found[name].taste))
-            usual = every[name, tastes[name][0]]
             if found[name] is not usual:
                 better = f"KAD of {usual.clips} new clips is {found[name].kad:.1f}, and {usual.kad:.1f} at {_said(usual.taste)}"
                 screen.say(f"{name} is best played at {_said(found[name].taste)} ({better})")
     return found
+
+
+def is_nearer(one: Heard, other: Heard) -> bool:
+    """Whether one taste is nearer to the music than another by more than the standard error over sets of the same clips."""
+    if one.alarm or other.alarm:
+        return other.alarm and not one.alarm
+    apart, error = difference(one, other)
+    return apart < -error
+
+
+def difference(one: Heard, other: Heard) -> tuple[float, float]:
+    """KAD of one less that of another, over sets of clips from the same beginnings and noise, and its standard error; 0 of one set."""
+    apart = [a - b for a, b in zip(one.kads, other.kads, strict=True)]
+    return statistics.mean(apart), statistics.stdev(apart) / math.sqrt(len(apart)) if len(apart) > 1 else 0.0
 
 
 def dials_of(taste: Taste) -> dict[str, float]:

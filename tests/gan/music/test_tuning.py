@@ -13,7 +13,7 @@ from rich.console import Console
 from fastgan.gan.checkpoint import load_checkpoint
 from fastgan.gan.clock import Clock
 from fastgan.gan.music.sample import FITTED, FOUND, PLAYED, Taste
-from fastgan.gan.music.tuning import DIALS, MOST_TRIED, find_taste, hear, tune
+from fastgan.gan.music.tuning import DIALS, MOST_TRIED, Heard, find_taste, hear, is_nearer, tune
 from fastgan.gan.progress import Screen
 from fastgan.gan.run import Run
 from tests.gan.music.judged import ENDLESS, SCREEN, Tasted, keep, moved
@@ -203,6 +203,19 @@ def test_what_was_found_is_taken_where_new_clips_agree(run: Run, better: bool) -
     assert (told in said.file.getvalue()) == better
     purposes = [purpose for *_, purpose in stage.asked]
     assert purposes[::2] == purposes[1::2] == [("choice", number) for number in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("usual", "found", "taken"),
+    [
+        ([9.0, 7.0, 8.0, 10.0], [8.0, 6.5, 7.5, 9.0], True),  # by less than sets differ among themselves, and in each
+        ([9.0, 7.0, 8.0, 10.0], [7.0, 8.9, 6.0, 11.9], False),  # -0.05 on average, now this way and now that
+        ([9.0], [8.9], True),  # one set: all that is known
+        ([9.0, 7.0], [9.0, 7.0], False),
+    ],
+)
+def test_what_is_nearer_by_luck_alone_is_not_taken(usual: list[float], found: list[float], taken: bool) -> None:
+    assert is_nearer(Heard(PLAYED, found, alarm=False), Heard(FITTED, usual, alarm=False)) == taken
 
 
 def test_a_taste_that_raises_an_alarm_gives_way_to_one_that_does_not(run: Run) -> None:
