@@ -205,7 +205,10 @@ def hear(
 
 
 def is_nearer(one: Heard, other: Heard) -> bool:
-    """Whether one taste is nearer to the music than another by more than the standard error over sets of the same clips."""
+    """Whether one taste is nearer to the music than another by more than the standard error over sets of the same clips.
+
+    One without an alarm is nearer than one with.
+    """
     if one.alarm or other.alarm:
         return other.alarm and not one.alarm
     apart, error = difference(one, other)
